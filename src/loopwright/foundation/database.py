@@ -1,0 +1,119 @@
+"""The catalogue's database: SQLite with one writer, or PostgreSQL; the same transactions on both."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from loopwright.foundation.errors import DiskFull, Unavailable
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Every table of the catalogue, whichever package owns it."""
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+class Database:
+    """Transactions on the catalogue.
+
+    SQLite runs in WAL mode with `BEGIN IMMEDIATE` for writers: its deferred default silently loses
+    read-modify-write updates. `synchronous=FULL`: what a commit acknowledged survives a power cut.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            path = make_url(url).database
+            if path:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._reader = _sqlite_engine(url, "BEGIN")
+            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE")
+        else:
+            self._reader = self._writer = create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that writes, for migrations."""
+        return self._writer
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one consistent state. Raises Unavailable when the database is away."""
+        with _translated(), self._reader.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits at the end, or leaves nothing. Raises Unavailable, DiskFull."""
+        with _translated(), self._writer.begin() as connection:
+            yield connection
+
+    def insert(self, table: Table) -> Any:
+        """An INSERT of the dialect that knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
+        return sqlite_insert(table) if self.is_sqlite else postgres_insert(table)
+
+    def close(self) -> None:
+        """Closes every pooled connection."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def sqlite_version() -> str:
+    """The SQLite library this process runs on; 3.7.0 to 3.51.2 have the WAL-reset fault with two writing processes."""
+    return sqlite3.sqlite_version
+
+
+def _sqlite_engine(url: str, begin: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        # The driver's own BEGIN is deferred; with autocommit ours below is the only one.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        text = str(error.orig)
+        if "disk is full" in text or "No space left" in text:
+            raise DiskFull(
+                f"the catalogue could not be written: {text}", hint="free some space; nothing was changed"
+            ) from error
+        raise Unavailable(
+            f"the catalogue does not answer: {text.strip()}", hint="check LOOPWRIGHT_DATABASE_URL with: loopwright doctor"
+        ) from error
