@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy import BigInteger, Column, Engine, Integer, MetaData, Table, create_engine, event, select, text
+from sqlalchemy import Connection as Connection  # the door through which services name it
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
@@ -27,6 +29,16 @@ metadata = MetaData(
 """Every table of the catalogue, whichever package owns it."""
 
 BUSY_TIMEOUT_MS = 10_000
+
+catalogue_epochs = Table(
+    "catalogue_epochs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+)
+"""One row that rises with every change the gateway must notice."""
+
+_CHANNEL = "loopwright_catalogue"
 
 
 class Database:
@@ -69,10 +81,80 @@ class Database:
         """An INSERT of the dialect that knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
         return sqlite_insert(table) if self.is_sqlite else postgres_insert(table)
 
+    def announce(self, connection: Connection) -> None:
+        """Tells every gateway, once this transaction commits, that its snapshot is old."""
+        table = catalogue_epochs
+        statement = self.insert(table).values(id=1, epoch=1)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=[table.c.id], set_={"epoch": table.c.epoch + 1})
+        )
+        if not self.is_sqlite:
+            connection.execute(text(f"NOTIFY {_CHANNEL}"))
+
+    def epoch(self) -> int:
+        """How many changes were announced so far."""
+        with self.read() as connection:
+            found = connection.execute(select(catalogue_epochs.c.epoch)).scalar()
+        return int(found or 0)
+
+    def watch(self) -> CatalogueWatch:
+        """A watch for announced changes, to be used from one thread."""
+        return CatalogueWatch(self)
+
     def close(self) -> None:
         """Closes every pooled connection."""
         self._reader.dispose()
         self._writer.dispose()
+
+
+class CatalogueWatch:
+    """Waits for the catalogue to change: SQLite by its `data_version`, PostgreSQL by LISTEN, both confirmed by the epoch."""
+
+    POLL_S = 0.1
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen = -1
+        self._version = -1
+        self._connection: Any = None
+
+    def wait(self, timeout_s: float) -> bool:
+        """True as soon as a change since the last call is visible, False after `timeout_s`. Raises Unavailable."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            if self._stirred(min(self.POLL_S, max(0.0, deadline - time.monotonic()))):
+                epoch = self._database.epoch()
+                if epoch != self._seen:
+                    self._seen = epoch
+                    return True
+            if time.monotonic() >= deadline:
+                return False
+
+    def close(self) -> None:
+        """Closes the connection that listens."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _stirred(self, pause_s: float) -> bool:
+        """Whether anything at all was committed since the last call; waits up to `pause_s`."""
+        first = self._connection is None
+        with _translated():
+            if first:
+                self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                if not self._database.is_sqlite:
+                    self._connection.exec_driver_sql(f"LISTEN {_CHANNEL}")
+            if self._database.is_sqlite:
+                raw = self._connection.connection.driver_connection
+                version = raw.execute("PRAGMA data_version").fetchone()[0]
+                changed = version != self._version
+                self._version = version
+            else:
+                raw = self._connection.connection.driver_connection
+                changed = any(True for _ in raw.notifies(timeout=pause_s, stop_after=1))
+        if self._database.is_sqlite and not changed and not first:
+            time.sleep(pause_s)
+        return changed or first
 
 
 def sqlite_version() -> str:
