@@ -28,7 +28,6 @@ QUOTED = re.compile(r"`([^`\n]+)`")
 FOREIGN_VARIABLES = {"LOOPWRIGHT_API_KEY", "LOOPWRIGHT_URL"}
 # Built or made at run time, so named by guides but not in a fresh clone.
 MADE_LATER = ("src/loopwright/apps/static", "web/dist", "web/node_modules", "bench/out", ".ci/out")
-SCREENSHOTS = "docs/images/"
 
 
 def ids(path: Path) -> str:
