@@ -65,7 +65,9 @@ def _ours(module: str) -> bool:
 
 def _listed(door: Module) -> list[str] | None:
     for node in door.syntax.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
             assert isinstance(node, (ast.Assign, ast.AnnAssign))
             assert node.value is not None

@@ -62,8 +62,9 @@ def stray_errors(root: Path, known: set[str]) -> list[str]:
                 if bases & known:
                     found.append(f"{module.at(node.lineno)} {node.name} belongs into errors.py")
             elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                if ast.unparse(node.exc.func) in {"Exception", "BaseException", "LoopwrightError"}:
-                    found.append(f"{module.at(node.lineno)} raises {ast.unparse(node.exc.func)}, which is no family")
+                raised = ast.unparse(node.exc.func)
+                if raised in {"Exception", "BaseException", "LoopwrightError"}:
+                    found.append(f"{module.at(node.lineno)} raises {raised}, which is no family")
     return found
 
 

@@ -42,9 +42,9 @@ def missing_paths(page: Path, root: Path = REPOSITORY) -> list[str]:
         if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists():
             found.append(target)
     for quoted in QUOTED.findall(text):
-        if quoted.startswith(ROOTS) and not quoted.startswith(MADE_LATER) and not re.search(r"[\s{}<>*$]", quoted):
-            if not (root / quoted.partition(":")[0]).exists():
-                found.append(quoted)
+        is_path = quoted.startswith(ROOTS) and not re.search(r"[\s{}<>*$]", quoted)
+        if is_path and not quoted.startswith(MADE_LATER) and not (root / quoted.partition(":")[0]).exists():
+            found.append(quoted)
     return found
 
 
@@ -132,7 +132,9 @@ def spec_faults(text: str) -> list[str]:
 
 
 def yaml_blocks() -> list[CodeBlock]:
-    return [block for page in guides() for block in code_blocks(page) if block.language == "yaml" and "kind:" in block.text]
+    return [
+        block for page in guides() for block in code_blocks(page) if block.language == "yaml" and "kind:" in block.text
+    ]
 
 
 @pytest.mark.parametrize("page", guides(), ids=ids)

@@ -76,7 +76,8 @@ def test_all_locks_agree_on_versions() -> None:
 
 
 def test_drift_is_seen() -> None:
-    text = "a==1.0 \\\n    --hash=sha256:00\n    # via loopwright (pyproject.toml)\nb==2.0\n    # via loopwright (pyproject.toml)\n"
+    via = "    # via loopwright (pyproject.toml)\n"
+    text = f"a==1.0 \\\n    --hash=sha256:00\n{via}b==2.0\n{via}"
     assert drift(text, [Requirement("a>=2"), Requirement("c")]) == [
         "a>=2 is locked at 1.0",
         "c is not locked",

@@ -76,7 +76,12 @@ def test_the_contract_sees_an_import_upward(tmp_path: Path) -> None:
             ),
         },
     )
-    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache"]
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command; lint_imports_command()",
+        "--no-cache",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "house.ground -> house.apps" in done.stdout
