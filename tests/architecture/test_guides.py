@@ -23,8 +23,6 @@ ROOTS = ("src/", "web/", "tests/", "docs/", "examples/", "bench/", "deploy/", "r
 ROOT_FILES = {path.name for path in REPOSITORY.iterdir() if path.is_file()}
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 QUOTED = re.compile(r"`([^`\n]+)`")
-# Read by the command line of a client, or by libraries of other people, and so no settings of a process.
-FOREIGN_VARIABLES = {"LOOPWRIGHT_API_KEY", "LOOPWRIGHT_URL"}
 # Built or made at run time, so named by guides but not in a fresh clone.
 MADE_LATER = ("src/loopwright/apps/static", "web/dist", "web/node_modules", "bench/out", ".ci/out")
 
@@ -56,14 +54,18 @@ def command_line() -> Any:
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command that does something, with the words that call it."""
     group = group or command_line()
-    for name in sorted(group.commands):
-        command = group.commands[name]
-        if getattr(command, "hidden", False):
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        if command.hidden:
             continue
-        if hasattr(command, "commands"):
+        if is_group(command):
             yield from commands(command, (*path, name))
         else:
             yield (*path, name), command
+
+
+def is_group(command: Any) -> bool:
+    return hasattr(command, "list_commands")
 
 
 def options(command: Any) -> set[str]:
@@ -75,10 +77,12 @@ def command_fault(line: str) -> str:
     words = shlex.split(line.split(" | ")[0].split(" > ")[0].split(" && ")[0])[1:]
     command: Any = command_line()
     known = options(command)
-    while words and hasattr(command, "commands") and not words[0].startswith("-"):
-        if words[0] not in command.commands:
+    while words and is_group(command) and not words[0].startswith("-"):
+        found = command.get_command(None, words[0])
+        if found is None:
             return f"there is no command {words[0]!r}"
-        command = command.commands[words.pop(0)]
+        command = found
+        del words[0]
         known |= options(command)
     given = {word.partition("=")[0] for word in words if word.startswith("-") and len(word) > 1}
     return f"there is no option {', '.join(sorted(given - known))}" if given - known else ""
@@ -154,7 +158,7 @@ def test_every_make_target_of_a_guide_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", guides(), ids=ids)
 def test_every_variable_of_a_guide_is_a_setting(page: Path) -> None:
-    known = {f"LOOPWRIGHT_{name.upper()}" for name in Settings.model_fields} | FOREIGN_VARIABLES
+    known = {f"LOOPWRIGHT_{name.upper()}" for name in Settings.model_fields}
     assert set(re.findall(r"LOOPWRIGHT_[A-Z_]*[A-Z]", page.read_text())) - known == set()
 
 
