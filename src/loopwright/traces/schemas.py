@@ -200,6 +200,18 @@ class TracePage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class TraceStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What a time span came to; `cost_usd` leaves out traces whose price is unknown."""
+
+    traces: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    p50_duration_ms: float | None
+    p95_duration_ms: float | None
+
+
 class FacetValue(msgspec.Struct, frozen=True):
     """How often a value occurs among recent traces."""
 

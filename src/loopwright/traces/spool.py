@@ -17,7 +17,7 @@ from zlib import crc32
 
 import msgspec
 
-from loopwright.foundation.errors import DiskFull, LoopwrightError, Unavailable
+from loopwright.foundation.errors import DiskFull, Invalid, LoopwrightError, Unavailable
 from loopwright.traces.schemas import BeginRecord, ScoreRecord, SpanRecord
 
 MAGIC = b"LWSPOOL1"
@@ -128,7 +128,7 @@ class SpoolWriter:
         Raises DiskFull when there is no room for it, Unavailable while the disk refuses to sync; both before
         anything was spent.
         """
-        payload = self._encode((record,))
+        payload = self._packed((record,))
         with self._lock:
             self._check()
             try:
@@ -203,7 +203,7 @@ class SpoolWriter:
         os.close(self._directory_fd)
 
     def _write(self, records: Sequence[SpanRecord | ScoreRecord], waiter: _Waiter | None) -> None:
-        payload = self._encode(records)
+        payload = self._packed(records)
         ended = [r.trace_id for r in records if type(r) is SpanRecord and not r.parent_span_id]
         with self._lock:
             self._check()
@@ -224,6 +224,12 @@ class SpoolWriter:
                 self._hurry.set()
         if not self._wake.is_set():
             self._wake.set()
+
+    def _packed(self, records: Sequence[BeginRecord | SpanRecord | ScoreRecord]) -> bytes:
+        try:
+            return self._encode(records)
+        except (OverflowError, UnicodeEncodeError, ValueError) as error:
+            raise Invalid(f"a trace holds a value that cannot be stored: {error}") from error
 
     def _check(self) -> None:
         if self._closed:
