@@ -60,7 +60,9 @@ class AccessService:
     def create_key(self, principal: Principal, name: str, role: Role) -> IssuedKey:
         """A new key of the caller's team. Raises Denied when it would be worth more than the caller."""
         if ROLES.index(role) < ROLES.index(principal.role):
-            raise Denied(f"a {principal.role} cannot make a key with the role {role}", hint="ask an admin", param="role")
+            raise Denied(
+                f"a {principal.role} cannot make a key with the role {role}", hint="ask an admin", param="role"
+            )
         secret = new_key()
         row = self._key_row(principal.team_id, name, role, principal.subject, secret)
         with self._store.database.write() as c:

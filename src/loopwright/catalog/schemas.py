@@ -35,7 +35,9 @@ class ProviderSpec(Spec):
     kind: Literal["Provider"]
     dialect: Literal["openai"] = "openai"
     base_url: str = Field(description="URL of its API, with the version, such as https://api.openai.com/v1.")
-    api_key: SecretStr = Field(default=SecretStr(""), description="Sent to base_url alone; ${NAME} is read where you apply.")
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="Sent to base_url alone; ${NAME} is read where you apply."
+    )
     models: list[str] = Field(default_factory=list, description="Models to list; others can be called all the same.")
     headers: dict[str, str] = Field(default_factory=dict, description="Further headers of every request.")
 
@@ -71,7 +73,9 @@ class EndpointSpec(Spec):
     kind: Literal["Endpoint"]
     model: str = Field(description="provider/model that answers, such as builtin/extract or openai/gpt-4o.")
     system: str = Field(default="", description="Instructions put before the caller's messages.")
-    parameters: dict[str, Any] = Field(default_factory=dict, description="Request fields used where the caller set none.")
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, description="Request fields used where the caller set none."
+    )
     knowledge_base: KnowledgeUse | None = None
     aliases: list[Name] = Field(default_factory=list, description="Stages that move to this release, such as prod.")
 

@@ -39,7 +39,9 @@ class CatalogService:
     def providers(self, principal: Principal) -> list[dict[str, Any]]:
         """Providers of the caller's team, without secrets."""
         rows = self._store.listed(principal.team_id, "providers")
-        return [{**row["spec"], "has_key": bool(row["sealed_key"]), "updated_at": iso(row["updated_us"])} for row in rows]
+        return [
+            {**row["spec"], "has_key": bool(row["sealed_key"]), "updated_at": iso(row["updated_us"])} for row in rows
+        ]
 
     def endpoints(self, principal: Principal) -> list[dict[str, Any]]:
         """Endpoints of the caller's team with their releases and stages."""
@@ -70,7 +72,8 @@ class CatalogService:
         """The whole catalogue as of now. Raises Unavailable when the database is away."""
         epoch = self._store.database.epoch()
         keys = {
-            row["key_hash"]: Principal(row["team_id"], row["id"], row["role"], row["id"]) for row in access.active_keys()
+            row["key_hash"]: Principal(row["team_id"], row["id"], row["role"], row["id"])
+            for row in access.active_keys()
         }
         rows = self._store.everything()
         own = {(row["team_id"], row["model"]): _price(row["spec"]) for row in rows["prices"]}

@@ -47,7 +47,9 @@ class Specs:
         try:
             documents = [document for document in yaml.safe_load_all(text) if document is not None]
         except yaml.YAMLError as error:
-            raise Invalid(f"this is not YAML: {' '.join(str(error).split())}", hint="mend the line named above") from error
+            raise Invalid(
+                f"this is not YAML: {' '.join(str(error).split())}", hint="mend the line named above"
+            ) from error
         except RecursionError as error:
             raise Invalid("the document is nested too deeply") from error
         if not documents:
@@ -100,7 +102,11 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
 
 
 def _secrets(spec: BaseModel) -> Sequence[Any]:
-    return [value for value in (getattr(spec, name) for name in type(spec).model_fields) if hasattr(value, "get_secret_value")]
+    return [
+        value
+        for value in (getattr(spec, name) for name in type(spec).model_fields)
+        if hasattr(value, "get_secret_value")
+    ]
 
 
 def _short(value: object) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import sys
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
-
-import httpx
+from urllib.parse import urlencode, urlsplit
 
 from loopwright.foundation.errors import (
     Conflict,
@@ -48,36 +50,47 @@ class Client:
     token: str = ""
     as_json: bool = False
     out: IO[str] = field(default_factory=lambda: sys.stdout)
-    _http: httpx.Client | None = None
+    timeout_s: float = 120.0
 
     def get(self, path: str, **params: object) -> Any:
         """Decoded JSON of a GET; parameters that are None or empty are left out."""
-        return self._call("GET", path, params={k: v for k, v in params.items() if v not in (None, "")})
+        return self._json("GET", path, params=params)
 
     def post(self, path: str, body: object = None) -> Any:
         """Decoded JSON of a POST of `body`."""
-        return self._call("POST", path, json=body if body is not None else {})
+        return self._json("POST", path, json.dumps(body if body is not None else {}).encode())
 
     def delete(self, path: str) -> Any:
         """Decoded JSON of a DELETE, None when there is no body."""
-        return self._call("DELETE", path)
+        return self._json("DELETE", path)
 
     def upload(self, path: str, files: Sequence[tuple[str, bytes]]) -> Any:
         """Posts `(relative name, bytes)` pairs as the multipart field `files`."""
-        parts = [("files", (name, data, "application/octet-stream")) for name, data in files]
-        return self._call("POST", path, files=parts)
+        boundary = uuid.uuid4().hex
+        parts = []
+        for name, data in files:
+            # RFC 7578: quotes and line ends of a file name are percent-encoded.
+            shown = name.replace("%", "%25").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+            head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{shown}"\r\n'
+            parts += [head.encode(), b"Content-Type: application/octet-stream\r\n\r\n", data, b"\r\n"]
+        body = b"".join([*parts, f"--{boundary}--\r\n".encode()])
+        return self._json("POST", path, body, f"multipart/form-data; boundary={boundary}")
 
     def lines(self, path: str, method: str = "GET", body: object = None, **params: object) -> Iterator[str]:
         """The lines of a streamed answer as they come."""
-        query = {k: v for k, v in params.items() if v not in (None, "")}
-        try:
-            with self._connection().stream(method, path, params=query, json=body, timeout=None) as response:
-                if response.status_code >= 400:
-                    response.read()
-                    raise _error(response)
-                yield from response.iter_lines()
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
+        content = None if body is None else json.dumps(body).encode()
+        with self._open(method, path, content, params=params) as response:
+            try:
+                for line in response:
+                    yield line.decode().rstrip("\r\n")
+            except (OSError, http.client.HTTPException) as error:
+                raise self._unreachable(error) from error
+
+    def response(self, path: str, body: object) -> http.client.HTTPResponse:
+        """The open answer of a model call, which goes to the gateway; a local operator signs in for it first."""
+        headers = dict(self._session_headers()) if self.token else {}
+        gateway = Client(self.base_url, key=self.key, timeout_s=self.timeout_s)
+        return gateway._open("POST", path, json.dumps(body).encode(), headers=headers)
 
     def stream_sse(self, path: str, **params: object) -> Iterator[tuple[str, Any]]:
         """`(event, decoded data)` of a server-sent event stream."""
@@ -120,38 +133,90 @@ class Client:
             shown = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             self.out.write(shown.rstrip() + "\n")
 
-    def _call(self, method: str, path: str, **kwargs: Any) -> Any:
-        try:
-            response = self._connection().request(method, path, **kwargs)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        if response.status_code >= 400:
-            raise _error(response)
-        return response.json() if response.content else None
+    def _json(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        params: Mapping[str, object] | None = None,
+    ) -> Any:
+        with self._open(method, path, body, content_type, params) as response:
+            try:
+                content = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise self._unreachable(error) from error
+        return json.loads(content) if content else None
 
-    def _connection(self) -> httpx.Client:
-        if self._http is None:
-            headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
-            if self.token:
-                headers["x-loopwright-operator"] = self.token
-            transport = httpx.HTTPTransport(uds=str(self.socket)) if self.socket else httpx.HTTPTransport()
-            self._http = httpx.Client(base_url=self.base_url, headers=headers, transport=transport, timeout=60.0)
-        return self._http
+    def _open(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        params: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> http.client.HTTPResponse:
+        headers = {"accept": "*/*", "connection": "close", **(headers or {})}
+        if body is not None:
+            headers["content-type"] = content_type
+        if self.key:
+            headers["authorization"] = f"Bearer {self.key}"
+        if self.token:
+            headers["x-loopwright-operator"] = self.token
+        query = urlencode({k: v for k, v in (params or {}).items() if v not in (None, "")})
+        try:
+            connection = self._connection()
+            connection.request(method, f"{path}?{query}" if query else path, body, headers)
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        if response.status >= 400:
+            raise _error(response.status, response.read())
+        return response
+
+    def _session_headers(self) -> Iterator[tuple[str, str]]:
+        token = self.post("/api/login-tokens")["login_token"]
+        with self._open("POST", "/api/session", json.dumps({"login_token": token}).encode()) as response:
+            yield "cookie", (response.headers.get("set-cookie") or "").partition(";")[0]
+            yield "x-loopwright-csrf", json.loads(response.read())["csrf"]
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self.socket is not None:
+            return _SocketConnection(self.socket, self.timeout_s)
+        parts = urlsplit(self.base_url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        return kind(parts.hostname or "127.0.0.1", parts.port, timeout=self.timeout_s)
 
     def _unreachable(self, error: Exception) -> Unavailable:
         where = self.socket or self.base_url
         return Unavailable(f"Loopwright does not answer at {where}: {error}", hint="start it with: loopwright up")
 
 
-def _error(response: httpx.Response) -> LoopwrightError:
-    family = _BY_STATUS.get(response.status_code, Invalid if response.status_code < 500 else Unavailable)
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _error(status: int, content: bytes) -> LoopwrightError:
+    family = _BY_STATUS.get(status, Invalid if status < 500 else Unavailable)
     try:
-        body = response.json()
+        body = json.loads(content)
     except ValueError:
-        return family(f"HTTP {response.status_code}: {response.text[:300]}")
-    if isinstance(body.get("error"), dict):
-        inner = body["error"]
-        return family(str(inner.get("message")), hint=str(inner.get("hint") or ""), param=str(inner.get("param") or ""))
+        return family(f"HTTP {status}: {content[:300].decode(errors='replace')}")
+    inner = body.get("error") if isinstance(body, dict) else None
+    if isinstance(inner, dict):
+        return family(str(inner.get("message")), param=str(inner.get("param") or ""))
+    if not isinstance(body, dict):
+        return family(f"HTTP {status}: {body}")
     return family(str(body.get("detail", body)), hint=str(body.get("hint", "")), param=str(body.get("param", "")))
 
 

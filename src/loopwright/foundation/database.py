@@ -197,5 +197,6 @@ def _translated() -> Iterator[None]:
                 f"the catalogue could not be written: {text}", hint="free some space; nothing was changed"
             ) from error
         raise Unavailable(
-            f"the catalogue does not answer: {text.strip()}", hint="check LOOPWRIGHT_DATABASE_URL with: loopwright doctor"
+            f"the catalogue does not answer: {text.strip()}",
+            hint="check LOOPWRIGHT_DATABASE_URL with: loopwright doctor",
         ) from error

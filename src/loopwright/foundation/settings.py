@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -62,6 +63,11 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Master secret that seals provider keys and sessions; empty: a random one in the data folder.",
     )
+    url: str = Field(
+        default="",
+        description="Where commands find Loopwright; empty: the one of this data folder, by its local socket.",
+    )
+    api_key: SecretStr = Field(default=SecretStr(""), description="API key that commands use with LOOPWRIGHT_URL.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
 
     @field_validator("home", mode="after")
@@ -132,3 +138,8 @@ def load_settings() -> Settings:
             for fault in error.errors()
         )
         raise Invalid(f"settings are wrong: {faults}", hint="see docs/settings.md") from error
+
+
+def environment_variable(name: str) -> str | None:
+    """A variable that a spec names as `${NAME}`, read where the spec is applied; None when it is not set."""
+    return os.environ.get(name)

@@ -1,0 +1,192 @@
+"""The control process: API, screens, durable jobs and the drainer, behind a local socket."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from loopwright import __version__
+from loopwright.access.routes import build_router as access_routes
+from loopwright.apps.gatekeeper import Gatekeeper
+from loopwright.apps.house import House
+from loopwright.apps.inner import build_router as inner_routes
+from loopwright.apps.local import control_socket, operator_token
+from loopwright.apps.overview import build_router as overview_routes
+from loopwright.apps.process import die_with_parent
+from loopwright.catalog.routes import build_router as catalog_routes
+from loopwright.datasets.routes import build_router as dataset_routes
+from loopwright.foundation import telemetry
+from loopwright.foundation.errors import Invalid, LoopwrightError, NotFound
+from loopwright.foundation.jobs.routes import build_router as job_routes
+from loopwright.foundation.settings import Settings, load_settings
+from loopwright.retrieval.routes import build_router as knowledge_routes
+from loopwright.traces.routes import build_router as trace_routes
+
+STATIC = Path(__file__).parent / "static"
+_PAGE_HEADERS = {
+    "content-security-policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+}
+
+
+def build_control(house: House) -> FastAPI:
+    """The application over a wired house. Raises RuntimeError when a route declares no action."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        house.start()
+        yield
+        house.stop()
+
+    app = FastAPI(
+        title="Loopwright", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    for router in (
+        access_routes(house.access),
+        catalog_routes(house.catalog, house.specs),
+        trace_routes(house.traces),
+        dataset_routes(house.datasets),
+        knowledge_routes(house.knowledge),
+        job_routes(house.jobs),
+        overview_routes(house, app),
+        inner_routes(house),
+    ):
+        app.include_router(router)
+    app.add_exception_handler(LoopwrightError, _problem)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+    app.middleware("http")(_security_headers)
+    _serve_screens(app)
+    app.add_middleware(Gatekeeper, app=app, access=house.access, operator_token=house.operator_token)
+    return app
+
+
+def _serve_screens(app: FastAPI) -> None:
+    """Files of the built screens; every other path outside /api is a page of the single-page application."""
+
+    async def screen(request: Request) -> Response:
+        name = request.path_params["path"]
+        if name.startswith(("api/", "internal/", "v1/")) or request.method not in ("GET", "HEAD"):
+            raise NotFound(f"there is no {request.method} /{name}", hint="see docs/gateway.md for the API")
+        found = (STATIC / name).resolve()
+        if name and found.is_file() and found.is_relative_to(STATIC.resolve()):
+            forever = {"cache-control": "public, max-age=31536000, immutable"} if name.startswith("assets/") else {}
+            return FileResponse(found, headers=forever)
+        if not (STATIC / "index.html").is_file():
+            raise NotFound("the screens are not built", hint="build them with: make setup")
+        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+    app.add_route("/{path:path}", screen, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+
+
+async def _security_headers(request: Request, call_next: object) -> Response:
+    response: Response = await call_next(request)  # type: ignore[operator]
+    for name, value in _PAGE_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("x-request-id", telemetry.request_id())
+    return response
+
+
+def _answer(error: LoopwrightError) -> JSONResponse:
+    headers = {"retry-after": "2"} if error.status == 503 else {}
+    return JSONResponse(
+        error.problem(telemetry.request_id()), error.status, headers, media_type="application/problem+json"
+    )
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, LoopwrightError)
+    return _answer(error)
+
+
+async def _validation(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'body'}: {fault['msg']}" for fault in error.errors()
+    ]
+    first = error.errors()[0]["loc"]
+    return _answer(Invalid("; ".join(faults), param=".".join(str(part) for part in first[1:])))
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    body = {"title": "HTTPException", "status": error.status_code, "detail": error.detail, "code": "http"}
+    return JSONResponse(body, error.status_code, media_type="application/problem+json")
+
+
+async def _unexpected(_request: Request, error: Exception) -> Response:
+    telemetry.logger(__name__).error("a request failed inside control", exc_info=error)
+    return _answer(LoopwrightError("control failed on this request", hint="see its log by the request id"))
+
+
+def main() -> None:
+    """Runs until SIGTERM. `--announce FD` writes one JSON line there when it is ready, with the first key if it made it."""
+    parser = argparse.ArgumentParser(prog="loopwright-control")
+    parser.add_argument("--announce", type=int)
+    arguments = parser.parse_args()
+    die_with_parent()
+    os.umask(0o077)
+    settings = load_settings()
+    telemetry.configure(settings, "control")
+    announcement: dict[str, object] = {}
+    try:
+        house = House(settings, operator_token(settings))
+        first = house.prepare()
+        announcement = {"first_key": first.key if first else "", "ready": True}
+        _serve(settings, build_control(house), announcement, arguments.announce)
+    except LoopwrightError as error:
+        _announce(arguments.announce, {"ready": False, "error": error.message, "hint": error.hint})
+        raise SystemExit(1) from error
+
+
+def _serve(settings: Settings, app: FastAPI, announcement: dict[str, object], announce: int | None) -> None:
+    path = control_socket(settings)
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(path))
+    path.chmod(0o600)
+    listening.listen(512)
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                _announce(announce, announcement)
+
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        proxy_headers=False,
+    )
+    Server(config).run(sockets=[listening])
+
+
+def _announce(descriptor: int | None, line: dict[str, object]) -> None:
+    if descriptor is not None:
+        os.write(descriptor, json.dumps(line).encode() + b"\n")
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Reading answers on their way: server-sent events of chat completions, usage, and what the trace keeps of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+
+import msgspec
+
+from loopwright.catalog import Usage
+from loopwright.foundation.errors import UpstreamFailed
+from loopwright.gateway.exchange import encode
+
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+DONE = b"[DONE]"
+_TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+    def counted(self) -> Usage:
+        cached = self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else 0
+        reasoning = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else 0
+        numbers = (self.prompt_tokens or 0, self.completion_tokens or 0, cached or 0, reasoning or 0)
+        # A provider that reports negative tokens would refund money; the ledger takes no such nonsense.
+        return Usage(*(max(0, number) for number in numbers))
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int = 0
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str | None = None
+    content: Any = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    delta: _Message | None = None
+    message: _Message | None = None
+    finish_reason: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    model: str | None = None
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: msgspec.Raw | None = None
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+def read_answer(body: bytes) -> _Answer:
+    """The parts of a JSON answer or of one chunk that matter here. Raises UpstreamFailed when it is not one."""
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UpstreamFailed(f"the provider's answer cannot be read: {error}", hint="try again") from error
+
+
+def answer_usage(body: bytes) -> tuple[Usage | None, str]:
+    """Usage and served model of a complete JSON answer."""
+    answer = read_answer(body)
+    return (answer.usage.counted() if answer.usage else None), answer.model or ""
+
+
+async def sse_data(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The `data` of each server-sent event, ending before `[DONE]`. Raises UpstreamFailed above MAX_EVENT_BYTES."""
+    buffer = bytearray()
+    async for chunk in chunks:
+        buffer += chunk
+        start = 0
+        while (end := buffer.find(b"\n", start)) >= 0:
+            line = bytes(buffer[start:end]).rstrip(b"\r")
+            start = end + 1
+            if line.startswith(b"data:"):
+                data = line[5:].strip()
+                if data == DONE:
+                    return
+                if data:
+                    yield data
+        del buffer[:start]
+        if len(buffer) > MAX_EVENT_BYTES:
+            raise UpstreamFailed(f"the provider sent a line of more than {MAX_EVENT_BYTES} bytes")
+    if buffer.startswith(b"data:") and (rest := bytes(buffer[5:]).strip()) not in (b"", DONE):
+        yield rest
+
+
+class StreamTap:
+    """Looks at each chunk of a stream and keeps what the trace and the ledger need."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.model = ""
+        self.finished = False
+        self._messages: dict[int, dict[str, Any]] = {}
+        self._finish: dict[int, str] = {}
+
+    def see(self, data: bytes) -> _Answer:
+        """Takes one chunk in. Raises UpstreamFailed for a chunk that is an error or not a chunk."""
+        answer = read_answer(data)
+        if answer.error is not None and bytes(answer.error) != b"null":
+            raise UpstreamFailed(
+                f"the provider broke off with an error: {bytes(answer.error)[:500].decode(errors='replace')}"
+            )
+        if answer.model:
+            self.model = answer.model
+        if answer.usage is not None:
+            self.usage = answer.usage.counted()
+        for choice in answer.choices or ():
+            if choice.delta is not None:
+                self._take(choice.index, choice.delta)
+            if choice.finish_reason:
+                self._finish[choice.index] = choice.finish_reason
+                self.finished = True
+        return answer
+
+    def output(self) -> bytes:
+        """What was answered so far, as the JSON of `{"choices": [{index, message, finish_reason}]}`."""
+        choices = [
+            {"index": index, "message": _shown(message), "finish_reason": self._finish.get(index)}
+            for index, message in sorted(self._messages.items())
+        ]
+        return encode({"choices": choices})
+
+    def text(self) -> str:
+        """All text and tool arguments that were sent, for counting."""
+        parts: list[str] = []
+        for message in self._messages.values():
+            parts += message["content"] + message["reasoning_content"]
+            for call in message["tool_calls"].values():
+                parts += [call["name"], *call["arguments"]]
+        return "".join(parts)
+
+    def _take(self, index: int, delta: _Message) -> None:
+        kept = self._messages.setdefault(
+            index, {"role": "assistant", "content": [], "reasoning_content": [], "tool_calls": {}}
+        )
+        if isinstance(delta.content, str):
+            kept["content"].append(delta.content)
+        if delta.reasoning_content:
+            kept["reasoning_content"].append(delta.reasoning_content)
+        for call in delta.tool_calls or ():
+            known = kept["tool_calls"].setdefault(call.index, {"id": call.id or "", "name": "", "arguments": []})
+            if call.function is not None:
+                known["name"] = known["name"] or call.function.name or ""
+                known["arguments"].append(call.function.arguments or "")
+
+
+def _shown(message: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"role": message["role"], "content": "".join(message["content"])}
+    if message["reasoning_content"]:
+        shown["reasoning_content"] = "".join(message["reasoning_content"])
+    if message["tool_calls"]:
+        shown["tool_calls"] = [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {"name": call["name"], "arguments": "".join(call["arguments"])},
+            }
+            for _, call in sorted(message["tool_calls"].items())
+        ]
+    return shown
+
+
+def count_tokens(text: str) -> int:
+    """Tokens of a text by our own rule: runs of up to six word characters, and every other sign.
+
+    It stands in where a provider reports no usage; records made with it are marked as estimates.
+    """
+    return sum(1 for _ in _TOKEN.finditer(text))
+
+
+def message_text(content: object) -> str:
+    """The text of a message's content, whether a string or a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(
+            part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
+        )
+    return ""
