@@ -63,7 +63,11 @@ class PostgresServer:
         command = [str(self._binaries / "postgres"), "-D", str(data), "-k", str(self._folder), "-h", "127.0.0.1"]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [*_unprivileged(), *command, "-p", str(self._port), *options], stdout=log, stderr=log, cwd=self._folder
+                [*_unprivileged(), *command, "-p", str(self._port), *options],
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                start_new_session=True,
             )
         self._await_answer()
 

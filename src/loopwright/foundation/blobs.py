@@ -201,6 +201,8 @@ class _S3:
         try:
             yield
         except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise Unavailable(f"the bucket of {self._url} does not exist", hint="create it") from error
             raise _absent(digest) from error
         except (OSError, self._api.exceptions.BaseError) as error:
             if getattr(error, "errno", None) in _DISK_FULL:

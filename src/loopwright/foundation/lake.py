@@ -279,9 +279,10 @@ class TableLeases:
         statement = self._database.insert(table_leases).values(name=name, **values)
         statement = statement.on_conflict_do_update(
             index_elements=[table_leases.c.name], set_=values, where=table_leases.c.expires_us <= now
-        )
+        ).returning(table_leases.c.holder)
         with self._database.write() as connection:
-            if connection.execute(statement).rowcount != 1:
+            # Not rowcount: on PostgreSQL the driver does not give one for this statement.
+            if connection.execute(statement).first() is None:
                 raise _held(name)
         return lease
 
