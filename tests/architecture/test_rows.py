@@ -58,7 +58,7 @@ def test_the_page_is_the_plan() -> None:
 
 def test_a_package_names_only_role_files_and_nouns() -> None:
     """Faces and stores have one spelling, so that everyone finds them."""
-    wrong = {"router", "routers", "views", "models", "model", "db", "repository", "cli", "types", "exceptions"}
+    wrong = {"router", "routers", "models", "model", "db", "repository", "exceptions"}
     found = [path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if path.stem in wrong]
     # In `apps` a module is called by the command it holds.
     assert [path for path in found if not path.startswith("apps/")] == []
