@@ -182,7 +182,7 @@ class TraceService:
 
     def tail(self, team_id: str, cursor: str = "") -> TraceTail:
         """New traces from now on, or from where an earlier tail stopped. Raises Invalid."""
-        after = read_cursor(cursor) if cursor else (self._clock.now_us(), "0" * 32)
+        after = read_cursor(cursor) if cursor else (self._clock.now_us(), "f" * 32)
         return TraceTail(self, self._store, self._drainer, team_id, after)
 
     def as_traces(self, team_id: str, rows: Sequence[Row]) -> list[Trace]:
