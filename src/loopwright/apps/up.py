@@ -36,12 +36,13 @@ _LONGEST_PAUSE_S = 5.0
 def up(
     demo: bool = typer.Option(False, "--demo", help="Also make the assistant 'handbook' over Loopwright's own docs."),
     port: int = typer.Option(None, help="Port, instead of LOOPWRIGHT_PORT."),
+    reload: bool = typer.Option(False, "--reload", help="Start both processes again when the code changes."),
 ) -> None:
     """Starts Loopwright and prints how to reach it. Ctrl-C stops it; what was acknowledged is kept."""
     settings = load_settings()
     if port is not None:
         settings = settings.model_copy(update={"port": port})
-    Supervisor(settings, demo=demo).run()
+    Supervisor(settings, demo=demo, reload=reload).run()
 
 
 class Child:
@@ -88,12 +89,34 @@ class Child:
             self.process.wait()
 
 
+class _Code:
+    """Notices that a source file changed, for developers."""
+
+    def __init__(self) -> None:
+        self._folder = Path(__file__).parents[1]
+        self._newest = self._look()
+
+    def changed(self) -> bool:
+        """Whether a file is newer than at the last call."""
+        newest = self._look()
+        news = newest > self._newest
+        self._newest = newest
+        return news
+
+    def _look(self) -> float:
+        return max(path.stat().st_mtime for path in self._folder.rglob("*.py"))
+
+
 class Supervisor:
     """The parent of both processes. It holds the listening socket, so no connection is refused while one restarts."""
 
-    def __init__(self, settings: Settings, *, demo: bool) -> None:
+    GATEWAY = "loopwright.apps.gateway"
+    CONTROL = "loopwright.apps.control"
+
+    def __init__(self, settings: Settings, *, demo: bool = False, reload: bool = False) -> None:
         self._settings = settings
         self._demo = demo
+        self._code = _Code() if reload else None
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -109,13 +132,16 @@ class Supervisor:
         # The children read their settings again; what the command line changed must reach them.
         os.environ.update({"LOOPWRIGHT_PORT": str(self._settings.port), "LOOPWRIGHT_HOME": str(self._settings.home)})
         with open(self._settings.log_dir / "processes.log", "ab") as log:
-            control = Child("control", ["loopwright.apps.control"], (), log)
+            control = Child("control", [self.CONTROL], (), log)
             fd = listening.fileno()
-            gateway = Child("gateway", ["loopwright.apps.gateway", "--fd", str(fd)], (fd,), log)
+            gateway = Child("gateway", [self.GATEWAY, "--fd", str(fd)], (fd,), log)
             try:
                 first_key = self._start(control, gateway, url)
                 self._welcome(url, first_key)
                 while not self._stopping.wait(0.05):
+                    if self._code is not None and self._code.changed():
+                        gateway.stop()
+                        control.stop()
                     control.tend()
                     gateway.tend()
             finally:
