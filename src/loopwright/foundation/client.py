@@ -79,12 +79,7 @@ class Client:
     def lines(self, path: str, method: str = "GET", body: object = None, **params: object) -> Iterator[str]:
         """The lines of a streamed answer as they come."""
         content = None if body is None else json.dumps(body).encode()
-        with self._open(method, path, content, params=params) as response:
-            try:
-                for line in response:
-                    yield line.decode().rstrip("\r\n")
-            except (OSError, http.client.HTTPException) as error:
-                raise self._unreachable(error) from error
+        yield from self._lines(method, path, content, params)
 
     def response(self, path: str, body: object) -> http.client.HTTPResponse:
         """The open answer of a model call, which goes to the gateway; a local operator signs in for it first."""
@@ -95,7 +90,7 @@ class Client:
     def stream_sse(self, path: str, **params: object) -> Iterator[tuple[str, Any]]:
         """`(event, decoded data)` of a server-sent event stream."""
         event, data = "message", ""
-        for line in self.lines(path, **params):
+        for line in self._lines("GET", path, None, params):
             if line.startswith("event:"):
                 event = line[6:].strip()
             elif line.startswith("data:"):
@@ -105,7 +100,7 @@ class Client:
                 event, data = "message", ""
 
     def emit(self, rows: object, columns: Sequence[str] = ()) -> None:
-        """Shows a result: JSON under `--json`, else one aligned table of `columns`, or `key: value` lines of one mapping."""
+        """Shows a result: JSON under `--json`, else a table of `columns`, or `key: value` lines of one mapping."""
         if self.as_json:
             self.out.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
         elif isinstance(rows, Mapping):
@@ -132,6 +127,14 @@ class Client:
         for line in ([list(columns)] if self.out.isatty() or cells else []) + cells:
             shown = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             self.out.write(shown.rstrip() + "\n")
+
+    def _lines(self, method: str, path: str, body: bytes | None, params: Mapping[str, object]) -> Iterator[str]:
+        with self._open(method, path, body, params=params) as response:
+            try:
+                for line in response:
+                    yield line.decode().rstrip("\r\n")
+            except (OSError, http.client.HTTPException) as error:
+                raise self._unreachable(error) from error
 
     def _json(
         self,

@@ -108,7 +108,10 @@ class Database:
 
 
 class CatalogueWatch:
-    """Waits for the catalogue to change: SQLite by its `data_version`, PostgreSQL by LISTEN, both confirmed by the epoch."""
+    """Waits for the catalogue to change.
+
+    SQLite stirs it by `data_version`, PostgreSQL by LISTEN; on both the epoch has the last word.
+    """
 
     POLL_S = 0.1
 

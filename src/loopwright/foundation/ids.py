@@ -29,7 +29,7 @@ def new_span_id() -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether users may name a thing so: lower case letters, digits, `-`, `_`; at most 63; starts with a letter or digit."""
+    """Whether users may name a thing so: `[a-z0-9_-]`, at most 63 characters, the first a letter or digit."""
     return _NAME.fullmatch(text) is not None
 
 

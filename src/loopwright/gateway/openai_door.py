@@ -73,7 +73,7 @@ class OpenAIDoor:
             return
         except LoopwrightError as error:
             await _send_error(send, error, request_id, identifiers)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the edge: whatever went wrong is logged whole and answered as 500
             _log.exception("a request failed inside the gateway", extra={"request_id": request_id})
             failure = LoopwrightError(
                 "the gateway failed on this request", hint="see the gateway's log by the request id"
@@ -147,7 +147,7 @@ class OpenAIDoor:
             raise
         except LoopwrightError as error:
             await answer.failed(error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a trace is written and 500 answered, whatever went wrong
             _log.exception("a request failed inside the gateway", extra={"request_id": exchange.request_id})
             await answer.failed(LoopwrightError("the gateway failed on this request", hint="see its log"))
         finally:

@@ -50,12 +50,14 @@ def test_a_stream_has_role_first_one_finish_reason_and_done_and_equals_the_whole
     assert [e["choices"][0]["finish_reason"] for e in events[:-1]].count("stop") == 1
     assert len({e["id"] for e in events[:-1]}) == 1
     assert events[-1] == "[DONE]"
-    assert door.spool.root.stream and door.spool.root.output_tokens == 2
+    assert door.spool.root.stream
+    assert door.spool.root.output_tokens == 2
 
 
 def test_usage_comes_last_in_a_stream_only_when_asked_for(door: Door) -> None:
     events = door.chat(stream=True, stream_options={"include_usage": True}).events()
-    assert events[-2]["choices"] == [] and events[-2]["usage"]["completion_tokens"] == 2
+    assert events[-2]["choices"] == []
+    assert events[-2]["usage"]["completion_tokens"] == 2
     assert all(event["choices"] for event in door.chat(stream=True).events()[:-1])
 
 
@@ -89,9 +91,11 @@ TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"prop
 
 def test_echo_calls_the_tool_and_reads_its_result(door: Door) -> None:
     choice = door.chat(tools=[TOOL]).json()["choices"][0]
-    assert choice["finish_reason"] == "tool_calls" and choice["message"]["content"] is None
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["content"] is None
     call = choice["message"]["tool_calls"][0]["function"]
-    assert call["name"] == "weather" and json.loads(call["arguments"]) == {"city": "Hello there"}
+    assert call["name"] == "weather"
+    assert json.loads(call["arguments"]) == {"city": "Hello there"}
     history = [*user("Hi"), {"role": "tool", "tool_call_id": "call_0", "content": "18 degrees"}]
     assert "18 degrees" in door.chat(tools=[TOOL], messages=history).json()["choices"][0]["message"]["content"]
 
@@ -232,7 +236,8 @@ def test_a_providers_answer_is_relayed_as_it_is_and_priced(door: Door) -> None:
 def test_usage_is_estimated_and_marked_when_the_provider_gives_none(door: Door) -> None:
     door.scripted.body = json.dumps({"choices": [{"index": 0, "message": {"content": "hi"}}]}).encode()
     door.chat(model="acme/large")
-    assert door.spool.root.usage_estimated and door.spool.root.input_tokens == 5
+    assert door.spool.root.usage_estimated
+    assert door.spool.root.input_tokens == 5
 
 
 def test_a_failure_before_the_first_byte_keeps_its_status(door: Door) -> None:
@@ -259,7 +264,8 @@ def test_a_failure_in_mid_stream_is_a_last_error_event_and_counts_what_came(door
 def test_nonsense_in_a_stream_is_an_error_never_a_silent_end(door: Door, last: bytes) -> None:
     door.scripted.events = [chunk("Once"), last]
     events = door.chat(model="acme/large", stream=True).events()
-    assert "error" in events[-1] and door.spool.root.status == "error"
+    assert "error" in events[-1]
+    assert door.spool.root.status == "error"
 
 
 def test_a_stream_that_ends_before_its_answer_is_an_error(door: Door) -> None:
@@ -304,14 +310,16 @@ def test_an_answer_whose_trace_cannot_be_kept_is_not_acknowledged(door: Door) ->
     door.spool.full_at_end = True
     assert door.chat().status == 507
     events = door.chat(stream=True).events()
-    assert events[-1]["error"]["code"] == "disk_full" and "[DONE]" not in events
+    assert events[-1]["error"]["code"] == "disk_full"
+    assert "[DONE]" not in events
 
 
 def test_content_can_be_left_out_of_traces() -> None:
     door = Door(record_content=False)
     door.chat()
     root = door.spool.root
-    assert root.input == root.output == b"" and root.output_tokens == 2
+    assert root.input == root.output == b""
+    assert root.output_tokens == 2
     assert json.loads(root.attributes)["content"] == "not recorded"
 
 
