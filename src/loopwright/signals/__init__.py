@@ -20,12 +20,13 @@ from loopwright.signals.passages import (
 )
 
 if TYPE_CHECKING:
-    from loopwright.signals.embedding import Embedder, HashingEmbedder, MiniLM, find_weights, load_embedder
+    from loopwright.signals.embedding import Embedder, Embedders, HashingEmbedder, MiniLM, find_weights, load_embedder
 
 __all__ = [
     "NOTHING_FITS",
     "Citation",
     "Embedder",
+    "Embedders",
     "Extraction",
     "HashingEmbedder",
     "MiniLM",
@@ -40,7 +41,7 @@ __all__ = [
     "parse_context",
 ]
 
-_LAZY = {"Embedder", "HashingEmbedder", "MiniLM", "find_weights", "load_embedder"}
+_LAZY = {"Embedder", "Embedders", "HashingEmbedder", "MiniLM", "find_weights", "load_embedder"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import re
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -279,6 +280,24 @@ def load_embedder(choice: str = "auto", folder: Path | None = None) -> Embedder:
     if choice == "minilm":
         raise Invalid("the embedder minilm has no weights on this machine", hint=INSTALL_HINT, param="embedder")
     return HashingEmbedder()
+
+
+class Embedders:
+    """The embedders of a process, each loaded once, when first asked for."""
+
+    def __init__(self, default: str = "auto", folder: Path | None = None) -> None:
+        self._default = default
+        self._folder = folder
+        self._loaded: dict[str, Embedder] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, choice: str = "") -> Embedder:
+        """The embedder of that choice (see `load_embedder`), the default one without. Raises Invalid."""
+        wanted = choice or self._default
+        with self._lock:
+            if wanted not in self._loaded:
+                self._loaded[wanted] = load_embedder(wanted, self._folder)
+            return self._loaded[wanted]
 
 
 _ACTIVATIONS = {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu"}
