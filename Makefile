@@ -129,5 +129,5 @@ $(STAMPS)/npm: web/package-lock.json | $(STAMPS)/venv
 
 $(STAMPS)/web: $(STAMPS)/npm $(WEB_INPUTS)
 	@echo "web: npm run build"
-	@cd web && npm run --silent build
+	@cd web && npm run --silent build -- --logLevel warn
 	@touch $@

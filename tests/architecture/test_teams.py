@@ -8,7 +8,7 @@ from loopwright.foundation.database import metadata
 from tests.architecture.tree import SOURCE
 
 # The team itself, and bookkeeping of the installation that no team sees.
-WITHOUT_TEAM = {"teams", "catalogue_epochs", "table_leases"}
+WITHOUT_TEAM = {"teams", "catalogue_epochs", "table_leases", "workers"}
 
 
 def test_every_table_carries_the_team() -> None:
