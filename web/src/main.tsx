@@ -15,7 +15,11 @@ import { currentAppearance, useAppearance } from "./shell/appearance";
 import "./styles/tokens.css";
 import "./styles/elements.css";
 import "./styles/parts.css";
+import "./styles/overlays.css";
+import "./styles/playground.css";
+import "./styles/traces.css";
 import "./styles/screens.css";
+import "./styles/frame.css";
 
 /** Asking again helps when the server was away or busy, never when it refused. */
 const worthRetrying = (failures: number, error: Error): boolean => failures < 2 && (!(error instanceof ApiError) || error.status === 0 || error.status >= 500);

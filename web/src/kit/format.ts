@@ -10,6 +10,7 @@ export function count(value: number): string {
 /** Milliseconds, with the unit that keeps three digits. */
 export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return "–";
+  if (ms === 0) return "0";
   if (ms < 1) return `${ms.toFixed(2)} ms`;
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
@@ -27,6 +28,12 @@ export function cost(usd: number | null | undefined): string {
   if (usd < 1) return `$${usd.toFixed(4)}`;
   return `$${count(Math.trunc(usd))}${(usd % 1).toFixed(2).slice(1)}`;
 }
+
+/** Dollars for a column whose header holds the unit: always six decimals, so that points line up. */
+export const dollars = (usd: number | null | undefined): string => (usd === null || usd === undefined ? "–" : usd.toFixed(6));
+
+/** Milliseconds for a column whose header holds the unit. */
+export const millis = (ms: number): string => (ms < 10 ? ms.toFixed(1) : count(ms));
 
 export function bytes(value: number): string {
   if (value < 1000) return `${value} B`;

@@ -41,6 +41,7 @@ export function Field({ label, hint, hideLabel, ...rest }: FieldProps) {
 
 const STATUS_TONE: Record<string, string> = {
   ok: "good",
+  up: "good",
   succeeded: "good",
   ready: "good",
   indexed: "good",

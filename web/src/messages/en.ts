@@ -66,6 +66,7 @@ export const en = {
   "error.unreachable.why": "No answer to {path}: the server is stopped or starting.",
   "error.unreachable.hint": "Run loopwright up, then try again.",
   // words for values
+  "status.up": "running",
   "status.ok": "ok",
   "status.error": "failed",
   "status.cancelled": "cancelled",
@@ -118,7 +119,7 @@ export const en = {
   "signin.action": "Sign in with this key",
   "signin.failed": "This key was not accepted",
   "signin.link.failed": "The sign-in link did not work",
-  "signin.help": "No key at hand? On the machine that runs Loopwright, this opens a signed-in page:",
+  "signin.help": "No key at hand? On the machine that runs Loopwright, this prints a link that signs you in:",
   "signout": "Sign out",
   // snippets
   "snippet.label": "Send a request",
@@ -158,7 +159,9 @@ export const en = {
   "trace.feedback": "Feedback",
   "trace.tokens": "Tokens",
   "trace.cost": "Cost",
+  "trace.cost.unit": "Cost $",
   "trace.duration": "Duration",
+  "trace.duration.unit": "Duration ms",
   "trace.ttft": "First token",
   "trace.time": "Time",
   "trace.estimated": "Estimated: the provider gave no token counts.",

@@ -68,6 +68,7 @@ export const es: Messages = {
   "error.unreachable.why": "Sin respuesta a {path}: el servidor está detenido o arrancando.",
   "error.unreachable.hint": "Ejecuta loopwright up y reinténtalo.",
   // words for values
+  "status.up": "en marcha",
   "status.ok": "correcta",
   "status.error": "error",
   "status.cancelled": "cancelada",
@@ -120,7 +121,7 @@ export const es: Messages = {
   "signin.action": "Entrar con esta clave",
   "signin.failed": "No se aceptó esta clave",
   "signin.link.failed": "El enlace de acceso no funcionó",
-  "signin.help": "¿Sin clave a mano? En la máquina que ejecuta Loopwright, esto abre una página con la sesión iniciada:",
+  "signin.help": "¿Sin clave a mano? En la máquina que ejecuta Loopwright, esto imprime un enlace que inicia la sesión:",
   "signout": "Cerrar sesión",
   // snippets
   "snippet.label": "Enviar una petición",
@@ -160,7 +161,9 @@ export const es: Messages = {
   "trace.feedback": "Opinión",
   "trace.tokens": "Tokens",
   "trace.cost": "Coste",
+  "trace.cost.unit": "Coste $",
   "trace.duration": "Duración",
+  "trace.duration.unit": "Duración ms",
   "trace.ttft": "Primer token",
   "trace.time": "Hora",
   "trace.estimated": "Estimado: el proveedor no dio el número de tokens.",

@@ -10,6 +10,8 @@ import { SCREENS } from "./screens";
 const Palette = lazy(async () => ({ default: (await import("./Palette")).Palette }));
 const Help = lazy(async () => ({ default: (await import("./Help")).Help }));
 
+const PALETTE_KEY = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘K" : "^K";
+
 function focusSearch(): void {
   document.querySelector<HTMLInputElement>("[data-search] input, input[data-search]")?.focus();
 }
@@ -48,7 +50,7 @@ export function Shell() {
           <button type="button" className="rail-link" onClick={() => setOver("palette")}>
             <Icon name="search" />
             <span className="rail-label">{text("palette.open")}</span>
-            <kbd>⌘K</kbd>
+            <kbd>{PALETTE_KEY}</kbd>
           </button>
           <button type="button" className="rail-link" onClick={() => setOver("help")}>
             <Icon name="keyboard" />

@@ -8,7 +8,7 @@ import type { Dataset, DatasetRow, DatasetVersion } from "../../api/types";
 import { Select, Tabs } from "../../kit/choices";
 import { DataTable, type Column } from "../../kit/DataTable";
 import { ErrorNote } from "../../kit/ErrorNote";
-import { cost, count } from "../../kit/format";
+import { count, dollars } from "../../kit/format";
 import { Icon } from "../../kit/Icon";
 import { Dialog } from "../../kit/overlays";
 import { Button, CopyId, Empty, Fact, Loading, PageHeader, Time, useTitle } from "../../kit/parts";
@@ -31,7 +31,7 @@ function rowColumns(text: Translate): Column<DatasetRow>[] {
     { id: "output", header: text("row.output"), width: "minmax(120px, 3fr)", from: "medium", cell: (row) => <span className="ellipsis muted" dir="auto">{contentText(row.output?.content)}</span> },
     { id: "labels", header: text("row.labels"), width: "120px", cell: (row) => <span className="cell-scores">{row.labels.slice(0, 3).map((label, index) => <ScoreValue key={index} score={label} />)}</span> },
     { id: "model", header: text("trace.model"), width: "minmax(96px, 160px)", from: "wide", cell: (row) => <span className="mono ellipsis">{String(row.metadata.model ?? "")}</span> },
-    { id: "cost", header: text("trace.cost"), width: "92px", align: "end", from: "wide", cell: (row) => cost(asNumber(row.metadata.cost_usd)) },
+    { id: "cost", header: text("trace.cost.unit"), width: "72px", align: "end", from: "wide", cell: (row) => dollars(asNumber(row.metadata.cost_usd)) },
   ];
 }
 

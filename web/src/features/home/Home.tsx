@@ -77,7 +77,7 @@ function HomeFacts({ info }: { info: Info }) {
   const text = useText();
   return (
     <>
-      <Status value="running" />
+      <Status value="up" />
       <Fact label={text("home.address")}>
         <span className="mono">{info.openai_base_url}</span>
       </Fact>

@@ -1,14 +1,14 @@
 /** A document in the right sheet, scrolled to one passage and marked there: where an answer came from. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { remove, segment } from "../../api/client";
 import { documentQuery } from "../../api/queries";
 import type { Passage } from "../../api/types";
 import { ErrorNote } from "../../kit/ErrorNote";
 import { bytes } from "../../kit/format";
 import { Sheet } from "../../kit/overlays";
-import { CopyId, Fact, IconButton, Loading, Status } from "../../kit/parts";
+import { Button, CopyId, Fact, IconButton, Loading, Status } from "../../kit/parts";
 import { useText } from "../../messages";
 
 interface Props {
@@ -29,13 +29,20 @@ export function DocumentSheet({ name, documentId, passageId, onClose }: Props) {
       onClose();
     },
   });
+  const [asking, setAsking] = useState(false);
   const data = document.data;
   const head = (
     <>
       <span className="ellipsis sheet-title" dir="auto" title={data?.source}>
         {data?.title || data?.source || text("doc.label")}
       </span>
-      <IconButton icon="trash" label={text("doc.remove", { name: data?.source ?? "" })} onClick={() => drop.mutate()} />
+      {asking ? (
+        <Button variant="danger" disabled={drop.isPending} onClick={() => drop.mutate()}>
+          {text("doc.remove.confirm")}
+        </Button>
+      ) : (
+        <IconButton icon="trash" label={text("doc.remove", { name: data?.source ?? "" })} onClick={() => setAsking(true)} />
+      )}
     </>
   );
   return (

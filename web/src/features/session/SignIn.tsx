@@ -28,7 +28,7 @@ export function SignIn({ failure, onRetry }: { failure: unknown; onRetry: () => 
         {error != null && <ErrorNote error={error} what={signIn.error ? text("signin.failed") : text("signin.link.failed")} onRetry={signIn.error ? undefined : onRetry} />}
         <div className="signin-help">
           <p className="muted">{text("signin.help")}</p>
-          <Snippet label={text("signin.help")} code="loopwright open" />
+          <Snippet label={text("signin.help")} code="loopwright login" />
         </div>
       </form>
     </main>

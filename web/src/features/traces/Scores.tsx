@@ -82,15 +82,15 @@ export function FeedbackBar({ traceId, spanId, given = [] }: { traceId: string; 
   const stars = typeof mine.stars === "number" ? mine.stars : 0;
   return (
     <div className="feedback" role="group" aria-label={text("feedback.label")}>
-      <IconButton icon="thumbUp" label={text("feedback.up")} aria-pressed={thumbs !== undefined && isThumbsUp(thumbs)} onClick={() => give("thumbs", "up")} />
-      <IconButton icon="thumbDown" label={text("feedback.down")} aria-pressed={thumbs !== undefined && !isThumbsUp(thumbs)} onClick={() => give("thumbs", "down")} />
+      <IconButton icon="thumbUp" label={text("feedback.up")} aria-pressed={thumbs !== undefined && isThumbsUp(thumbs)} onClick={() => give("thumbs", 1)} />
+      <IconButton icon="thumbDown" label={text("feedback.down")} aria-pressed={thumbs !== undefined && !isThumbsUp(thumbs)} onClick={() => give("thumbs", -1)} />
       <span className="stars">
         {STARS.map((star) => (
           <IconButton key={star} icon="star" label={text("feedback.stars", { n: star })} aria-pressed={star <= stars} onClick={() => give("stars", star)} />
         ))}
       </span>
       <Button variant="quiet" className="emoji" aria-label={text("feedback.emoji")} title={text("feedback.emoji")} aria-expanded={emojiOpen} onClick={() => setEmojiOpen(!emojiOpen)}>
-        {typeof mine.emoji === "string" ? mine.emoji : "🙂"}
+        {typeof mine.emoji === "string" ? mine.emoji : <Icon name="smile" />}
       </Button>
       {emojiOpen &&
         EMOJI.map((emoji) => (

@@ -9,6 +9,7 @@ import { ErrorNote } from "../../kit/ErrorNote";
 import { count } from "../../kit/format";
 import { Button, Empty, Loading, PageHeader, useTitle } from "../../kit/parts";
 import { useText } from "../../messages";
+import { useAppearance } from "../../shell/appearance";
 import { useHotkeys, useListKeys } from "../../shell/hotkeys";
 import { MakeDataset } from "../datasets/MakeDataset";
 import { RequestSnippets } from "../session/useSnippets";
@@ -39,7 +40,8 @@ export function Traces() {
   const [making, setMaking] = useState(false);
   const known = useMemo(() => new Set(rows.map((trace) => trace.trace_id)), [rows]);
   const live = useLiveTraces(filter, (id) => known.has(id), list.isSuccess && rows.length === 0);
-  const columns = useMemo(() => traceColumns(text), [text]);
+  const { times } = useAppearance();
+  const columns = useMemo(() => traceColumns(text, times === "absolute" ? "136px" : "88px"), [text, times]);
   useTitle(text("nav.traces"));
 
   const setPeek = (id: string | undefined) => void navigate({ to: "/traces", search: { ...filter, peek: id }, replace: peek !== undefined && id !== undefined });

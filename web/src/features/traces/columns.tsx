@@ -1,7 +1,7 @@
 /** The columns of a list of traces. */
 import type { Trace } from "../../api/types";
 import type { Column } from "../../kit/DataTable";
-import { cost, count, duration } from "../../kit/format";
+import { count, dollars, millis } from "../../kit/format";
 import { Status, Time } from "../../kit/parts";
 import type { Translate } from "../../messages";
 import { ScoreValue } from "./Scores";
@@ -32,22 +32,23 @@ function Answered({ trace }: { trace: Trace }) {
 function Feedback({ trace }: { trace: Trace }) {
   return (
     <span className="cell-scores">
-      {trace.scores.slice(0, 3).map((score) => (
+      {trace.scores.slice(0, 2).map((score) => (
         <ScoreValue key={score.id} score={score} />
       ))}
     </span>
   );
 }
 
-export function traceColumns(text: Translate): Column<Trace>[] {
+/** `times` is the width of the last column: an absolute time needs more than a relative one. */
+export function traceColumns(text: Translate, times: string): Column<Trace>[] {
   return [
-    { id: "input", header: text("trace.input"), width: "minmax(120px, 3fr)", cell: (trace) => <Asked trace={trace} /> },
-    { id: "output", header: text("trace.output"), width: "minmax(120px, 2fr)", from: "wide", cell: (trace) => <Answered trace={trace} /> },
-    { id: "model", header: text("trace.model"), width: "minmax(96px, 180px)", from: "medium", cell: (trace) => <span className="ellipsis mono" title={trace.model}>{trace.endpoint || trace.model}</span> },
-    { id: "feedback", header: text("trace.feedback"), width: "88px", from: "medium", cell: (trace) => <Feedback trace={trace} /> },
-    { id: "tokens", header: text("trace.tokens"), width: "72px", align: "end", from: "wide", cell: (trace) => count(trace.input_tokens + trace.output_tokens) },
-    { id: "cost", header: text("trace.cost"), width: "92px", align: "end", from: "medium", cell: (trace) => cost(trace.cost_usd) },
-    { id: "duration", header: text("trace.duration"), width: "80px", align: "end", cell: (trace) => duration(trace.duration_ms) },
-    { id: "time", header: text("trace.time"), width: "104px", align: "end", cell: (trace) => <Time iso={trace.start_time} /> },
+    { id: "input", header: text("trace.input"), width: "minmax(120px, 5fr)", cell: (trace) => <Asked trace={trace} /> },
+    { id: "output", header: text("trace.output"), width: "minmax(120px, 4fr)", from: "wide", cell: (trace) => <Answered trace={trace} /> },
+    { id: "model", header: text("trace.model"), width: "128px", from: "medium", cell: (trace) => <span className="ellipsis mono" title={trace.model}>{trace.endpoint || trace.model}</span> },
+    { id: "feedback", header: text("trace.feedback"), width: "72px", from: "medium", cell: (trace) => <Feedback trace={trace} /> },
+    { id: "tokens", header: text("trace.tokens"), width: "56px", align: "end", from: "wide", cell: (trace) => count(trace.input_tokens + trace.output_tokens) },
+    { id: "cost", header: text("trace.cost.unit"), width: "72px", align: "end", from: "medium", cell: (trace) => dollars(trace.cost_usd) },
+    { id: "duration", header: text("trace.duration.unit"), width: "88px", align: "end", cell: (trace) => millis(trace.duration_ms) },
+    { id: "time", header: text("trace.time"), width: times, align: "end", cell: (trace) => <Time iso={trace.start_time} /> },
   ];
 }

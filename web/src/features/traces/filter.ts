@@ -1,6 +1,6 @@
 /** The filter of the trace list: read from the address, written back to it, sent to the API, and asked of one trace. */
 import type { Query } from "../../api/client";
-import type { Trace } from "../../api/types";
+import type { Score, Trace } from "../../api/types";
 
 export const RANGES = { "15m": 900, "1h": 3600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000 } as const;
 export type Range = keyof typeof RANGES;
@@ -65,16 +65,21 @@ export const isFiltered = (filter: TraceFilter): boolean => Object.keys(filter).
 
 type Test = (trace: Trace, filter: TraceFilter) => boolean;
 
-const feedbackOf = (trace: Trace): "up" | "down" | "other" | "none" => {
-  const thumbs = trace.scores.filter((score) => score.kind === "thumbs");
-  if (thumbs.some((score) => isThumbsUp(score.value))) return "up";
-  if (thumbs.length > 0) return "down";
-  return trace.scores.length > 0 ? "other" : "none";
-};
+/** Thumbs are 1 or -1. */
+export const isThumbsUp = (value: unknown): boolean => typeof value === "number" && value > 0;
 
-/** Thumbs come as up/down, true/false or 1/0, depending on who gave them. */
-export function isThumbsUp(value: unknown): boolean {
-  return value === "up" || value === true || (typeof value === "number" && value > 0) || value === "1" || value === "true";
+/** As the server counts it: thumbs, or four stars and more against two and fewer. */
+function verdictOf({ kind, value }: Pick<Score, "kind" | "value">): "up" | "down" | "" {
+  if (typeof value !== "number") return "";
+  if (kind === "thumbs") return value > 0 ? "up" : "down";
+  if (kind !== "stars") return "";
+  return value >= 4 ? "up" : value <= 2 ? "down" : "";
+}
+
+function hasFeedback(trace: Trace, wanted: string): boolean {
+  if (wanted === "any") return trace.scores.length > 0;
+  if (wanted === "none") return trace.scores.length === 0;
+  return trace.scores.some((score) => verdictOf(score) === wanted);
 }
 
 const contains = (haystack: string, needle: string) => haystack.toLowerCase().includes(needle.toLowerCase());
@@ -90,7 +95,7 @@ const TESTS: Test[] = [
   (trace, { min_duration_ms: least }) => least === undefined || trace.duration_ms >= least,
   (trace, { max_duration_ms: most }) => most === undefined || trace.duration_ms <= most,
   (trace, { min_cost_usd: least }) => least === undefined || (trace.cost_usd ?? 0) >= least,
-  (trace, { feedback }) => !feedback || (feedback === "any" ? feedbackOf(trace) !== "none" : feedbackOf(trace) === feedback),
+  (trace, { feedback }) => !feedback || hasFeedback(trace, feedback),
   (trace, { since }) => !since || Date.parse(trace.start_time) >= Date.parse(since),
   (trace, { until }) => !until || Date.parse(trace.start_time) < Date.parse(until),
 ];
