@@ -347,7 +347,9 @@ class _Search:
         return self._keys(filter=where, full_text_query=query, prefilter=True, fast_search=True)
 
     def _keys(self, **scan: Any) -> pa.Table:
-        keys: Any = self._dataset.scanner(columns=["start_us", "trace_id"], with_row_id=True, **scan).to_table()
+        keys: Any = self._dataset.scanner(
+            columns=["start_us", "trace_id"], with_row_id=True, disable_scoring_autoprojection=True, **scan
+        ).to_table()
         keys = keys.select(["start_us", "trace_id", "_rowid"])
         if self._wanted is not None:
             inside = pc.is_in(keys["trace_id"], pa.array(list(self._wanted), pa.string()))

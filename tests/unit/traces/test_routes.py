@@ -19,7 +19,8 @@ from loopwright.foundation.errors import LoopwrightError
 from loopwright.foundation.identity import Principal, action_of
 from loopwright.foundation.lake import Lake
 from loopwright.traces.routes import build_router
-from tests.unit.traces.records import Rig, rig, score, span, trace_id
+from tests.unit.traces.records import score, span, trace_id
+from tests.unit.traces.rig import Rig, rig
 
 
 @pytest.fixture

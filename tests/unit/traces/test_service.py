@@ -15,7 +15,8 @@ from loopwright.foundation.lake import Lake
 from loopwright.traces import TraceFilter
 from loopwright.traces import service as service_module
 from loopwright.traces import store as store_module
-from tests.unit.traces.records import START_US, Rig, begin, rig, score, span, trace_id
+from tests.unit.traces.records import START_US, begin, score, span, trace_id
+from tests.unit.traces.rig import Rig, rig
 
 TEAM = "team_a"
 
