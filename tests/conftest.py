@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.servers import PostgresServer, S3Server, postgres_binaries
 
 from loopwright.foundation.blobs import Blobs
 from loopwright.foundation.clock import FixedClock
 from loopwright.foundation.database import Database, metadata
 from loopwright.foundation.lake import Lake, TableLeases
 from loopwright.foundation.settings import Settings
+from tests.servers import PostgresServer, S3Server, postgres_binaries
 
 BACKENDS = ("local", "scaled-out")
 

@@ -43,5 +43,5 @@ def test_changed_object_is_corrupt(blobs: Blobs) -> None:
 
 @pytest.mark.backend("scaled-out")
 def test_missing_bucket_is_said(store_url: str) -> None:
-    with pytest.raises(Unavailable, match="bucket of .* does not exist"):
+    with pytest.raises(Unavailable, match=r"bucket of .* does not exist"):
         Blobs(f"{store_url.replace('lw-', 'no-')}/blobs").put(b"x")
