@@ -26,7 +26,8 @@ export function cost(usd: number | null | undefined): string {
   if (usd < 0.000001) return "<$0.000001";
   if (usd < 0.01) return `$${usd.toFixed(6)}`;
   if (usd < 1) return `$${usd.toFixed(4)}`;
-  return `$${count(Math.trunc(usd))}${(usd % 1).toFixed(2).slice(1)}`;
+  const cents = Math.round(usd * 100);
+  return `$${count(Math.trunc(cents / 100))}.${String(cents % 100).padStart(2, "0")}`;
 }
 
 /** Dollars for a column whose header holds the unit: always six decimals, so that points line up. */

@@ -186,7 +186,7 @@ export const es: Messages = {
   "filter.model": "Modelo",
   "filter.provider": "Proveedor",
   "filter.endpoint": "Punto",
-  "filter.kind": "Contiene",
+  "filter.kind": "Tramo",
   "filter.feedback": "Opinión",
   "filter.range": "Últimos",
   "filter.since": "Desde",

@@ -153,6 +153,9 @@ function Preview({ rows, total }: { rows: readonly DatasetRow[]; total: number }
   );
 }
 
+/** Links ignore autoFocus. */
+const focusNow = (element: HTMLElement | null): void => element?.focus();
+
 function Made({ answer, onClose }: { answer: VersionAnswer; onClose: () => void }) {
   const text = useText();
   const { dataset, version } = answer;
@@ -161,7 +164,7 @@ function Made({ answer, onClose }: { answer: VersionAnswer; onClose: () => void 
       <p>{text("make.done", { name: dataset.name, version: version.version, n: count(version.row_count) })}</p>
       <div className="dialog-actions">
         <Button onClick={onClose}>{text("close")}</Button>
-        <Link to="/datasets/$name" params={{ name: dataset.name }} search={{ version: version.version }} className="btn" data-variant="main" autoFocus>
+        <Link to="/datasets/$name" params={{ name: dataset.name }} search={{ version: version.version }} className="btn" data-variant="main" ref={focusNow}>
           {text("make.open", { name: dataset.name })}
         </Link>
       </div>

@@ -8,12 +8,11 @@ import { count } from "../../kit/format";
 import { Icon } from "../../kit/Icon";
 import { Button, Field } from "../../kit/parts";
 import { useNamed, useText, type MessageKey } from "../../messages";
-import { isFiltered, RANGES, type TraceFilter } from "./filter";
+import { RANGES, type TraceFilter } from "./filter";
 
 interface Props {
   filter: TraceFilter;
   onChange: (change: Partial<TraceFilter>) => void;
-  onClear: () => void;
 }
 
 const TYPING_MS = 300;
@@ -83,7 +82,7 @@ function MoreFilters({ filter, onChange }: Pick<Props, "filter" | "onChange">) {
   );
 }
 
-export function FilterBar({ filter, onChange, onClear }: Props) {
+export function FilterBar({ filter, onChange }: Props) {
   const text = useText();
   const options = useOptions();
   const facets = useQuery(facetsQuery).data;
@@ -105,11 +104,6 @@ export function FilterBar({ filter, onChange, onClear }: Props) {
         <Button variant="quiet" icon="filter" aria-expanded={more} onClick={() => setMore(!more)}>
           {text("filter.more")}
         </Button>
-        {isFiltered(filter) && (
-          <Button variant="quiet" icon="close" onClick={onClear}>
-            {text("filter.clear")}
-          </Button>
-        )}
       </div>
       {more && <MoreFilters filter={filter} onChange={onChange} />}
       {!more && <FilterChips filter={filter} onChange={onChange} />}

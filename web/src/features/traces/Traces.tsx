@@ -46,6 +46,7 @@ export function Traces() {
 
   const setPeek = (id: string | undefined) => void navigate({ to: "/traces", search: { ...filter, peek: id }, replace: peek !== undefined && id !== undefined });
   const setFilter = (change: Partial<TraceFilter>) => void navigate({ to: "/traces", search: { ...filter, ...change }, replace: true });
+  const clear = () => void navigate({ to: "/traces", search: {}, replace: true });
   const openPage = (traceId: string) => void navigate({ to: "/traces/$traceId", params: { traceId } });
   useListKeys(
     useMemo(() => rows.map((trace) => trace.trace_id), [rows]),
@@ -67,6 +68,11 @@ export function Traces() {
         facts={
           <>
             <span aria-live="polite">{list.isSuccess ? text("traces.count", { n: shown }) : ""}</span>
+            {isFiltered(filter) && (
+              <button type="button" className="link" onClick={clear}>
+                {text("filter.clear")}
+              </button>
+            )}
             {live.waiting > 0 && (
               <button type="button" className="pill" onClick={live.show}>
                 {text("traces.new", { n: live.waiting })}
@@ -80,11 +86,11 @@ export function Traces() {
           </Button>
         }
       />
-      <FilterBar filter={filter} onChange={setFilter} onClear={() => void navigate({ to: "/traces", search: {}, replace: true })} />
+      <FilterBar filter={filter} onChange={setFilter} />
       {list.error && <ErrorNote error={list.error} what={text("traces.failed")} onRetry={() => void list.refetch()} />}
       {list.isPending && <Loading rows={12} />}
       {rows.length > 0 && <DataTable label={text("nav.traces")} rows={rows} columns={columns} rowId={(trace) => trace.trace_id} href={(trace) => `/traces/${trace.trace_id}`} onOpen={(trace) => setPeek(trace.trace_id)} activeId={peek ?? cursor} onEnd={loadMore} />}
-      {list.isSuccess && rows.length === 0 && (isFiltered(filter) ? <NoMatch onClear={() => void navigate({ to: "/traces", search: {} })} /> : <NoTraces />)}
+      {list.isSuccess && rows.length === 0 && (isFiltered(filter) ? <NoMatch onClear={clear} /> : <NoTraces />)}
       {peek !== undefined && <PeekTrace key="peek" traceId={peek} onClose={() => setPeek(undefined)} />}
       {making && <MakeDataset filter={query} onClose={() => setMaking(false)} />}
     </div>
