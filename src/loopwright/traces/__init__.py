@@ -8,6 +8,7 @@ control drains the spool into the lake and answers questions through `TraceServi
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from loopwright.traces.content import answer_of, messages_of
 from loopwright.traces.schemas import (
     BeginRecord,
     Score,
@@ -46,6 +47,8 @@ __all__ = [
     "TracePage",
     "TraceService",
     "TraceStore",
+    "answer_of",
+    "messages_of",
 ]
 
 

@@ -228,7 +228,7 @@ class Facets(msgspec.Struct, frozen=True, kw_only=True):
     statuses: list[FacetValue]
 
 
-class TraceFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TraceFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What `GET /api/traces` can select by; `since` and `until` are ISO 8601, since inclusive, until exclusive."""
 
     q: str = ""

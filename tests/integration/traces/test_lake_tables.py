@@ -76,7 +76,7 @@ def test_indexes_change_no_answer(traces: Rig, monkeypatch: pytest.MonkeyPatch) 
     assert fresh[4] != plain[4]
     traces.drainer.maintain_now()
     assert [ids(traces, **question) for question in questions] == fresh
-    assert traces.store.fragment_count() == 1
+    assert traces.store.fragment_count() <= 2
     assert traces.service.get_trace("team_a", trace_id(601)).trace.model == "m1"
 
 
