@@ -149,7 +149,13 @@ class Client:
                 content = response.read()
             except (OSError, http.client.HTTPException) as error:
                 raise self._unreachable(error) from error
-        return json.loads(content) if content else None
+        try:
+            return json.loads(content) if content else None
+        except ValueError as error:
+            raise Unavailable(
+                f"{self.socket or self.base_url} answered {path} with something other than JSON: {content[:100]!r}",
+                hint="check that LOOPWRIGHT_URL is the address of Loopwright",
+            ) from error
 
     def _open(
         self,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -52,7 +54,8 @@ class FixedClock:
 
 def iso(us: int) -> str:
     """Unix microseconds as ISO 8601 in UTC with microseconds, `2026-11-20T10:00:00.000000Z`."""
-    return datetime.fromtimestamp(us / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not fromtimestamp: a float of seconds cannot hold every microsecond.
+    return f"{_EPOCH + timedelta(microseconds=us):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def parse_iso(text: str) -> int:
@@ -60,5 +63,5 @@ def parse_iso(text: str) -> int:
     parsed = datetime.fromisoformat(text)
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
-    delta = parsed - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    delta = parsed - _EPOCH
+    return delta // timedelta(microseconds=1)

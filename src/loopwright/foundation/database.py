@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection as Connection  # the door through which servic
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from loopwright.foundation.errors import DiskFull, Unavailable
 
@@ -39,6 +39,8 @@ catalogue_epochs = Table(
 """One row that rises with every change the gateway must notice."""
 
 _CHANNEL = "loopwright_catalogue"
+_WRITE_LOCK = 0x6C6F6F70
+"""Any number that other users of the same PostgreSQL database do not lock."""
 
 
 class Database:
@@ -46,6 +48,7 @@ class Database:
 
     SQLite runs in WAL mode with `BEGIN IMMEDIATE` for writers: its deferred default silently loses
     read-modify-write updates. `synchronous=FULL`: what a commit acknowledged survives a power cut.
+    PostgreSQL's default loses them too, so there writers take turns by an advisory lock.
     """
 
     def __init__(self, url: str) -> None:
@@ -58,7 +61,8 @@ class Database:
             self._reader = _sqlite_engine(url, "BEGIN")
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE")
         else:
-            self._reader = self._writer = create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            self._writer = create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
     @property
     def engine(self) -> Engine:
@@ -75,6 +79,8 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that commits at the end, or leaves nothing. Raises Unavailable, DiskFull."""
         with _translated(), self._writer.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})"))
             yield connection
 
     def insert(self, table: Table) -> Any:
@@ -134,10 +140,13 @@ class CatalogueWatch:
                 return False
 
     def close(self) -> None:
-        """Closes the connection that listens."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Closes the connection that listens; the next `wait` opens another and reports a change."""
+        self._seen = self._version = -1
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # A server that is away must not keep its caller from trying again.
+            with suppress(DBAPIError):
+                connection.close()
 
     def _stirred(self, pause_s: float) -> bool:
         """Whether anything at all was committed since the last call; waits up to `pause_s`."""
@@ -147,17 +156,23 @@ class CatalogueWatch:
                 self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
                 if not self._database.is_sqlite:
                     self._connection.exec_driver_sql(f"LISTEN {_CHANNEL}")
-            if self._database.is_sqlite:
-                raw = self._connection.connection.driver_connection
-                version = raw.execute("PRAGMA data_version").fetchone()[0]
-                changed = version != self._version
-                self._version = version
-            else:
-                raw = self._connection.connection.driver_connection
-                changed = any(True for _ in raw.notifies(timeout=pause_s, stop_after=1))
+            changed = self._asked_driver(pause_s)
         if self._database.is_sqlite and not changed and not first:
             time.sleep(pause_s)
         return changed or first
+
+    def _asked_driver(self, pause_s: float) -> bool:
+        # Past SQLAlchemy, which on SQLite would begin a transaction and hold the one write lock while waiting.
+        driver = self._connection.connection.driver_connection
+        try:
+            if not self._database.is_sqlite:
+                return any(True for _ in driver.notifies(timeout=pause_s, stop_after=1))
+            version = driver.execute("PRAGMA data_version").fetchone()[0]
+        except self._database.engine.dialect.loaded_dbapi.Error as error:
+            raise OperationalError("watch", None, error) from error
+        changed = version != self._version
+        self._version = version
+        return bool(changed)
 
 
 def sqlite_version() -> str:
