@@ -55,7 +55,7 @@ class SessionSigner:
     def verify(self, cookie: str, now_s: int) -> SessionClaims:
         """The claims of a cookie. Raises Unauthenticated when it is forged, damaged or expired."""
         payload, _, signature = cookie.partition(".")
-        if not hmac.compare_digest(self._signature(payload.encode()), signature):
+        if not hmac.compare_digest(self._signature(payload.encode()).encode(), signature.encode()):
             raise Unauthenticated("the session is not one of ours", hint="sign in again")
         try:
             claims = msgspec.json.decode(base64.urlsafe_b64decode(payload), type=SessionClaims)

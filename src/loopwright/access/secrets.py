@@ -30,7 +30,7 @@ class MasterSecret:
         path = folder / "secret.key"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = os.urandom(32)
-        temporary = folder / f".secret.{os.getpid()}"
+        temporary = folder / f".secret.{os.urandom(8).hex()}"
         descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         try:
             os.write(descriptor, fresh)
@@ -44,6 +44,11 @@ class MasterSecret:
             fresh = path.read_bytes()
         finally:
             temporary.unlink()
+        if len(fresh) != 32:
+            raise Unavailable(
+                f"{path} has {len(fresh)} bytes, a master secret has 32; what it sealed cannot be opened",
+                hint="put the file back from a backup; or remove it, sign in again and apply the providers again",
+            )
         return cls(fresh)
 
     def derive(self, purpose: str) -> bytes:
@@ -59,10 +64,10 @@ class MasterSecret:
     def open(self, sealed: str, team_id: str, name: str) -> str:
         """The secret again. Raises Unavailable when it was sealed by another master secret or for another name."""
         _, _, body = sealed.partition(":")
-        raw = base64.b64decode(body)
         try:
+            raw = base64.b64decode(body, validate=True)
             opened = AESGCM(self.derive("seal")).decrypt(raw[:12], raw[12:], _bound_to(team_id, name))
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise Unavailable(
                 f"the secret of {name!r} cannot be opened with this installation's master secret",
                 hint="set LOOPWRIGHT_SECRET_KEY to the value it was sealed with, or apply the provider again",

@@ -42,6 +42,9 @@ class AccessService:
         now = self._clock.now_us()
         made = FirstStart(new_id("team"), new_id("user"), new_key())
         with self._store.database.write() as c:
+            # Two starts at once: the second waits for the first one's transaction, and finds its team.
+            if self._store.has_team(c):
+                return None
             self._store.add_team(c, {"id": made.team_id, "name": "default", "created_us": now})
             self._store.add_user(
                 c, {"id": made.user_id, "team_id": made.team_id, "name": "admin", "role": "admin", "created_us": now}
@@ -92,14 +95,17 @@ class AccessService:
         return Principal(team_id=row["team_id"], subject=row["id"], role=row["role"], key_id=row["id"])
 
     def login_token(self, principal: Principal) -> str:
-        """A one-time token that signs a browser in as the team's first user, good for 30 minutes."""
+        """A one-time token good for 30 minutes; it signs a browser in as the caller, or for a key as the first user."""
+        user = self._store.user(principal.team_id, principal.subject) or self._store.first_user(principal.team_id)
+        if user is None:
+            raise NotFound("the team has no user to sign in as", hint="start Loopwright once with: loopwright up")
         token = secrets.token_urlsafe(32)
         expires = self._clock.now_us() + LOGIN_TOKEN_MINUTES * 60_000_000
         self._store.add_login_token(
             {
                 "token_hash": hash_secret(token),
                 "team_id": principal.team_id,
-                "user_id": principal.subject,
+                "user_id": user["id"],
                 "expires_us": expires,
             }
         )

@@ -24,6 +24,10 @@ class AccessStore:
         with self.database.read() as c:
             return c.execute(select(teams).order_by(teams.c.created_us).limit(1)).mappings().first()
 
+    def has_team(self, c: Connection) -> bool:
+        """Whether the first start has happened, as this transaction sees it."""
+        return c.execute(select(teams.c.id).limit(1)).first() is not None
+
     def team(self, team_id: str) -> RowMapping | None:
         """One team."""
         with self.database.read() as c:

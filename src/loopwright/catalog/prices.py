@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 NANO = 1_000_000_000
 _MILLION = 1_000_000
@@ -59,11 +61,11 @@ class PriceBook:
 
 
 class PublicPriceList:
-    """The genai-prices data. Plain per-token prices are read once a model; tiered ones are computed by the library."""
+    """The genai-prices data. Plain per-token prices are read once a model; those that vary are left to the library."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Price | None] = {}
-        self._tiered: set[tuple[str, str]] = set()
+        self._varying: set[tuple[str, str]] = set()
 
     def warm(self) -> None:
         """Loads the data, half a second of work, so that the first priced answer need not wait for it."""
@@ -74,27 +76,36 @@ class PublicPriceList:
         key = (provider, model)
         if key not in self._known:
             self._known[key] = self._read(key)
-        if key in self._tiered:
+        if key in self._varying:
             return _library_cost(provider, model, usage)
         price = self._known[key]
         return price.cost(usage) if price else None
 
     def _read(self, key: tuple[str, str]) -> Price | None:
-        probe = Usage(input_tokens=_MILLION, output_tokens=0)
-        if _library_cost(*key, probe) is None:
+        found = _calculate(*key, Usage(input_tokens=_MILLION))
+        if found is None:
             return None
         unit = [
             _library_cost(*key, Usage(input_tokens=1000)),
             _library_cost(*key, Usage(output_tokens=1000)),
             _library_cost(*key, Usage(input_tokens=1000, cached_tokens=1000)),
         ]
-        # A price that changes with the size of the call is tiered: it is left to the library.
-        if _library_cost(*key, probe) != (unit[0] or 0) * 1000:
-            self._tiered.add(key)
+        # A list holds prices by date and hour; and a price that does not grow evenly has tiers, or a fee per call.
+        if isinstance(found.model.prices, list) or _nano(found) != (unit[0] or 0) * 1000:
+            self._varying.add(key)
         return Price(input=(unit[0] or 0) * 1000, output=(unit[1] or 0) * 1000, cached=(unit[2] or 0) * 1000)
 
 
 def _library_cost(provider: str, model: str, usage: Usage) -> int | None:
+    found = _calculate(provider, model, usage)
+    return None if found is None else _nano(found)
+
+
+def _nano(calculation: Any) -> int:
+    return int((Decimal(calculation.total_price) * NANO).to_integral_value(ROUND_HALF_UP))
+
+
+def _calculate(provider: str, model: str, usage: Usage) -> Any:
     # Loading the price data takes half a second, so it waits for the first call that needs it.
     from genai_prices import Usage as LibraryUsage
     from genai_prices import calc_price
@@ -105,9 +116,6 @@ def _library_cost(provider: str, model: str, usage: Usage) -> int | None:
         cache_read_tokens=min(usage.cached_tokens, usage.input_tokens),
     )
     for provider_id in (provider, None):
-        try:
-            price = calc_price(counted, model_ref=model, provider_id=provider_id)
-        except LookupError:
-            continue
-        return int((Decimal(price.total_price) * NANO).to_integral_value(ROUND_HALF_UP))
+        with suppress(LookupError):
+            return calc_price(counted, model_ref=model, provider_id=provider_id)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +18,14 @@ def _named(value: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_named)]
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def _header_safe(value: str) -> None:
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("must be printable ASCII in one line, because it is sent in an HTTP header")
 
 
 class Spec(BaseModel):
@@ -46,6 +55,21 @@ class ProviderSpec(Spec):
     def _not_builtin(cls, value: str) -> str:
         if value == "builtin":
             raise ValueError("the name 'builtin' is taken by the models inside Loopwright")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _one_line_key(cls, value: SecretStr) -> SecretStr:
+        _header_safe(value.get_secret_value())
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _one_line_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} cannot be the name of an HTTP header")
+            _header_safe(text)
         return value
 
     @field_validator("base_url")
@@ -105,11 +129,14 @@ class PriceSpec(BaseModel):
     cached_per_million: float | None = Field(default=None, ge=0, le=1_000_000)
 
 
+Action = Literal["created", "updated", "unchanged"]
+
+
 class Applied(BaseModel):
     """What applying one spec did, or would do."""
 
     kind: str
     name: str
-    action: Literal["created", "updated", "unchanged"]
+    action: Action
     diff: list[str] = Field(description="Changed fields, as 'path: old -> new'.")
     resolved: dict[str, Any] = Field(description="The spec with every default filled in; secrets masked.")

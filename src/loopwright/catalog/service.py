@@ -14,6 +14,7 @@ from loopwright.catalog.specs import SpecKind
 from loopwright.catalog.store import CatalogStore
 from loopwright.foundation.clock import Clock, iso
 from loopwright.foundation.database import Connection
+from loopwright.foundation.errors import Unavailable
 from loopwright.foundation.identity import Principal
 from loopwright.foundation.ids import new_id
 
@@ -92,9 +93,25 @@ class CatalogService:
             headers=tuple(spec["headers"].items()),
         )
 
-    def _provider_now(self, c: Connection, principal: Principal, name: str) -> dict[str, Any] | None:
-        row = self._store.named(c, "providers", principal.team_id, name)
-        return dict(row["spec"]) if row else None
+    def _provider_now(self, c: Connection, principal: Principal, spec: ProviderSpec) -> dict[str, Any] | None:
+        row = self._store.named(c, "providers", principal.team_id, spec.name)
+        if row is None:
+            return None
+        now = dict(row["spec"])
+        given = spec.api_key.get_secret_value()
+        if not given and _sealed_name(now) == _sealed_name(spec.model_dump()):
+            # Left out means kept.
+            now["api_key"] = ""
+        elif given and now["api_key"] and not self._holds(row, given):
+            now["api_key"] = "another key"
+        return now
+
+    def _holds(self, row: Any, key: str) -> bool:
+        try:
+            return self._open_provider(row).api_key == key
+        except Unavailable:
+            # Sealed by a master secret that is gone; applying the key again is the way out.
+            return False
 
     def _store_provider(self, c: Connection, principal: Principal, spec: ProviderSpec) -> None:
         row = self._store.named(c, "providers", principal.team_id, spec.name)
@@ -118,8 +135,8 @@ class CatalogService:
             },
         )
 
-    def _endpoint_now(self, c: Connection, principal: Principal, name: str) -> dict[str, Any] | None:
-        row = self._store.named(c, "endpoints", principal.team_id, name)
+    def _endpoint_now(self, c: Connection, principal: Principal, spec: EndpointSpec) -> dict[str, Any] | None:
+        row = self._store.named(c, "endpoints", principal.team_id, spec.name)
         release = self._store.newest_release(c, row["id"]) if row else None
         return dict(release["spec"]) if release else None
 
@@ -140,8 +157,8 @@ class CatalogService:
         for alias in spec.aliases:
             self._store.put_alias(c, {**owned, "alias": alias, "updated_us": now})
 
-    def _price_now(self, c: Connection, principal: Principal, name: str) -> dict[str, Any] | None:
-        row = self._store.price(c, principal.team_id, name)
+    def _price_now(self, c: Connection, principal: Principal, spec: PriceSpec) -> dict[str, Any] | None:
+        row = self._store.price(c, principal.team_id, spec.name)
         return dict(row["spec"]) if row else None
 
     def _store_price(self, c: Connection, principal: Principal, spec: PriceSpec) -> None:

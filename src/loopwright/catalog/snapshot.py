@@ -13,6 +13,8 @@ from loopwright.foundation.identity import Principal
 
 BUILTIN = "builtin"
 DEFAULT_ALIAS = "prod"
+_MAX_DIGITS = 9
+_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,13 @@ class Endpoint:
         """The release behind `@selector`: empty for the default stage, else the newest; a number; or an alias."""
         if not selector:
             return self.releases[self.aliases.get(DEFAULT_ALIAS, max(self.releases))]
-        version = int(selector) if selector.isdecimal() else self.aliases.get(selector)
+        numbered = selector.isdecimal() and len(selector) <= _MAX_DIGITS
+        version = int(selector) if numbered else self.aliases.get(selector)
         release = self.releases.get(version) if version is not None else None
         if release is None:
             known = [*(str(number) for number in sorted(self.releases)), *sorted(self.aliases)]
             raise NotFound(
-                f"the endpoint {self.name!r} has no version or stage {selector!r}; it has {', '.join(known)}",
+                f"the endpoint {self.name!r} has no version or stage {_shown(selector)!r}; it has {', '.join(known)}",
                 hint=f"call it as {self.name!r}, or one of the above after an @",
                 param="model",
             )
@@ -128,11 +131,15 @@ class Snapshot:
         if not isinstance(model, str) or not model:
             raise Invalid("the request names no model", hint="list models with: loopwright models", param="model")
         known = [name for name, _, _ in self.models(team_id)]
-        near: Sequence[str] = get_close_matches(model, known, n=3, cutoff=0.5)
+        # Comparing takes time by the length of the name, and a caller may send megabytes.
+        near: Sequence[str] = get_close_matches(model[:_SHOWN], known, n=3, cutoff=0.5)
         nearest = f"; did you mean {' or '.join(near)}?" if near else ""
-        shown = model if len(model) <= 100 else model[:100] + "…"
         return NotFound(
-            f"there is no model {shown!r} for this key{nearest}",
+            f"there is no model {_shown(model)!r} for this key{nearest}",
             hint="list what this key can call with GET /v1/models, or: loopwright models",
             param="model",
         )
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _SHOWN else name[:_SHOWN] + "…"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from loopwright.catalog.schemas import Applied
+from loopwright.catalog.schemas import Action, Applied
 from loopwright.foundation.database import Connection, Database
 from loopwright.foundation.errors import Invalid
 from loopwright.foundation.identity import Principal
@@ -19,11 +19,26 @@ MAX_DOCUMENTS = 500
 
 @dataclass(frozen=True)
 class SpecKind:
-    """One kind of spec: its model, what is stored under a name now (without secrets), and how it is stored."""
+    """One kind of spec: its model, what is stored under its name now, and how it is stored.
+
+    `current` gives the stored spec as JSON, with secrets masked as in the new one, so that equal means unchanged.
+    """
 
     model: type[BaseModel]
-    current: Callable[[Connection, Principal, str], dict[str, Any] | None]
+    current: Callable[[Connection, Principal, Any], dict[str, Any] | None]
     store: Callable[[Connection, Principal, Any], None]
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without aliases: a few lines of them unfold into gigabytes, or into a value that holds itself."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            parser: Any = self  # its stubs know no types
+            alias = parser.get_event()
+            line = alias.start_mark.line + 1
+            raise Invalid(f"line {line}: YAML aliases (*{alias.anchor}) are not read", hint="write the value out")
+        return super().compose_node(parent, index)
 
 
 class Specs:
@@ -45,7 +60,7 @@ class Specs:
     def parse(self, text: str) -> list[BaseModel]:
         """The documents of a YAML text, checked. Raises Invalid that lists every fault with its document and key."""
         try:
-            documents = [document for document in yaml.safe_load_all(text) if document is not None]
+            documents = [document for document in yaml.load_all(text, _Loader) if document is not None]
         except yaml.YAMLError as error:
             raise Invalid(
                 f"this is not YAML: {' '.join(str(error).split())}", hint="mend the line named above"
@@ -82,13 +97,12 @@ class Specs:
     def _apply_one(self, connection: Connection, principal: Principal, spec: Any, dry_run: bool) -> Applied:
         kind = self._kinds[spec.kind]
         resolved = spec.model_dump(mode="json")
-        before = kind.current(connection, principal, spec.name)
+        before = kind.current(connection, principal, spec)
         diff = differences(before or {}, resolved)
-        secret = any(getattr(value, "get_secret_value", str)() for value in _secrets(spec))
-        action = "created" if before is None else "updated" if diff or secret else "unchanged"
+        action: Action = "created" if before is None else "updated" if diff else "unchanged"
         if not dry_run and action != "unchanged":
             kind.store(connection, principal, spec)
-        return Applied(kind=spec.kind, name=spec.name, action=action, diff=diff, resolved=resolved)  # type: ignore[arg-type]
+        return Applied(kind=spec.kind, name=spec.name, action=action, diff=diff, resolved=resolved)
 
 
 def differences(before: Any, after: Any, path: str = "") -> list[str]:
@@ -99,14 +113,6 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
             found += differences(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
         return found
     return [] if before == after else [f"{path}: {_short(before)} -> {_short(after)}"]
-
-
-def _secrets(spec: BaseModel) -> Sequence[Any]:
-    return [
-        value
-        for value in (getattr(spec, name) for name in type(spec).model_fields)
-        if hasattr(value, "get_secret_value")
-    ]
 
 
 def _short(value: object) -> str:

@@ -46,9 +46,9 @@ class Exchange:
     attributes: dict[str, Any] = field(default_factory=dict)
 
     def value(self, name: str) -> Any:
-        """A field of the body, decoded; None when it is not there."""
+        """A field of the body, decoded; None when it is not there. Raises Invalid when it is not sound JSON."""
         raw = self.body.get(name)
-        return None if raw is None else _decode_any(raw)
+        return None if raw is None else decode_value(name, raw)
 
     def messages(self) -> list[dict[str, Any]]:
         """The conversation, decoded. Raises Invalid when it is not a list of messages."""
@@ -102,6 +102,14 @@ class Reply:
     served_model: str = ""
 
 
+def decode_value(name: str, raw: Raw) -> Any:
+    """A field that was skipped so far: only now its text and numbers are looked at. Raises Invalid."""
+    try:
+        return _decode_any(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"{name} is not sound JSON: {error}", hint="send UTF-8", param=name) from error
+
+
 def parse_body(raw: bytes) -> tuple[Body, str, bool]:
     """Body, model and stream flag of a request. Raises Invalid with the place of the fault."""
     try:
@@ -113,7 +121,7 @@ def parse_body(raw: bytes) -> tuple[Body, str, bool]:
         ) from error
     try:
         model = _decode_text(body["model"]) if "model" in body else None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid("model must be a string", param="model") from error
     if not model:
         raise Invalid("the request names no model", hint="add a model; list them with GET /v1/models", param="model")

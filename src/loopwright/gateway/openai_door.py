@@ -18,7 +18,7 @@ from loopwright.foundation.errors import Invalid, LoopwrightError, NotFound, Ups
 from loopwright.foundation.ids import new_trace_id
 from loopwright.gateway.authentication import Authenticator, Headers
 from loopwright.gateway.errors import openai_error
-from loopwright.gateway.exchange import Body, Exchange, Outcome, Reply, encode, parse_body
+from loopwright.gateway.exchange import Body, Exchange, Outcome, Reply, decode_value, encode, parse_body
 from loopwright.gateway.http import (
     ClientGone,
     Receive,
@@ -34,7 +34,7 @@ from loopwright.gateway.http import (
 from loopwright.gateway.providers import ModelProvider
 from loopwright.gateway.recorder import Recorder
 from loopwright.gateway.steps import Step, chain
-from loopwright.gateway.stream import StreamTap, answer_usage, count_tokens, message_text
+from loopwright.gateway.stream import StreamTap, count_tokens, message_text
 
 _log = logging.getLogger(__name__)
 CHAT, EMBED, MODELS = "/v1/chat/completions", "/v1/embeddings", "/v1/models"
@@ -180,15 +180,15 @@ class _Answer:
 
     async def complete(self, reply: Reply) -> None:
         """Sends a complete JSON answer."""
-        usage, served = answer_usage(reply.body)
         body = reply.body
-        self._outcome.served_model = reply.served_model or served
+        self._tap.see(body)
+        self._outcome.served_model = reply.served_model or self._tap.model
         if self._operation == "chat":
             parts = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
             self._outcome.output = encode({"choices": parts.get("choices")})
             if self._exchange.citations:
                 body = _with_citations(parts, "message", self._exchange.citations)
-        self._count(usage, lambda: self._outcome.output.decode())
+        self._count(self._tap.usage, self._tap.text)
         await self._record()
         self._started = True
         await send_json(self._send, reply.status, body, self._headers)
@@ -293,7 +293,7 @@ def _session(headers: Headers, body: Body) -> str:
     given = headers.get(b"x-session-id", b"").decode("latin-1")
     if given or "metadata" not in body:
         return given[:200]
-    metadata = msgspec.json.decode(body["metadata"])
+    metadata = decode_value("metadata", body["metadata"])
     return str(metadata.get("session_id") or "")[:200] if isinstance(metadata, dict) else ""
 
 
@@ -302,5 +302,5 @@ def _text(body: Body, name: str) -> str:
         return ""
     try:
         return (msgspec.json.decode(body[name], type=str | None) or "")[:200]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"{name} must be a string", param=name) from error

@@ -13,6 +13,7 @@ from loopwright.foundation.errors import UpstreamFailed
 from loopwright.gateway.exchange import encode
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
+MAX_TOKENS = 2**31 - 1
 DONE = b"[DONE]"
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 
@@ -32,8 +33,8 @@ class _Usage(msgspec.Struct):
         cached = self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else 0
         reasoning = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else 0
         numbers = (self.prompt_tokens or 0, self.completion_tokens or 0, cached or 0, reasoning or 0)
-        # A provider that reports negative tokens would refund money; the ledger takes no such nonsense.
-        return Usage(*(max(0, number) for number in numbers))
+        # Negative tokens would refund money, and 10**30 fit no column: the ledger takes no nonsense of a provider.
+        return Usage(*(min(max(0, number), MAX_TOKENS) for number in numbers))
 
 
 class _Function(msgspec.Struct):
@@ -80,12 +81,6 @@ def read_answer(body: bytes) -> _Answer:
         raise UpstreamFailed(f"the provider's answer cannot be read: {error}", hint="try again") from error
 
 
-def answer_usage(body: bytes) -> tuple[Usage | None, str]:
-    """Usage and served model of a complete JSON answer."""
-    answer = read_answer(body)
-    return (answer.usage.counted() if answer.usage else None), answer.model or ""
-
-
 async def sse_data(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """The `data` of each server-sent event, ending before `[DONE]`. Raises UpstreamFailed above MAX_EVENT_BYTES."""
     buffer = bytearray()
@@ -109,7 +104,7 @@ async def sse_data(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
 
 
 class StreamTap:
-    """Looks at each chunk of a stream and keeps what the trace and the ledger need."""
+    """Looks at each chunk of a stream, or at one whole answer, and keeps what the trace and the ledger need."""
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
@@ -123,15 +118,15 @@ class StreamTap:
         answer = read_answer(data)
         if answer.error is not None and bytes(answer.error) != b"null":
             raise UpstreamFailed(
-                f"the provider broke off with an error: {bytes(answer.error)[:500].decode(errors='replace')}"
+                f"the provider answered with an error: {bytes(answer.error)[:500].decode(errors='replace')}"
             )
         if answer.model:
             self.model = answer.model
         if answer.usage is not None:
             self.usage = answer.usage.counted()
         for choice in answer.choices or ():
-            if choice.delta is not None:
-                self._take(choice.index, choice.delta)
+            if (part := choice.delta or choice.message) is not None:
+                self._take(choice.index, part)
             if choice.finish_reason:
                 self._finish[choice.index] = choice.finish_reason
                 self.finished = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -17,6 +18,11 @@ from loopwright.foundation.errors import Denied, UpstreamFailed, UpstreamTimeout
 MAX_CONNECTIONS = 2000
 
 
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_HOST_NAME = re.compile(r"(?=[0-9._-]*[a-z])[a-z0-9._-]+", re.IGNORECASE | re.ASCII)
+
+
 class AddressGuard:
     """Decides which hosts a provider URL may lead to: public ones, and private ones the operator listed."""
 
@@ -27,20 +33,25 @@ class AddressGuard:
         """Raises Denied when `host` leads to a private `address` that nobody allowed."""
         if host.lower() in self._allowed or address in self._allowed:
             return
-        found = ipaddress.ip_address(address)
-        mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-        if not found.is_global or (mapped is not None and not mapped.is_global) or found.is_multicast:
+        if not _is_public(ipaddress.ip_address(address)):
             raise Denied(
                 f"the provider's host {host!r} leads to the private address {address}",
                 hint="list the host in LOOPWRIGHT_ALLOW_PRIVATE_UPSTREAMS if it is yours",
             )
 
     def check_url(self, url: str) -> None:
-        """Checks a URL whose host is an address already; names are checked when they resolve."""
+        """Checks a URL whose host is an address already; names are checked when they resolve. Raises Denied."""
         host = urlsplit(url).hostname or ""
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
+            # The connector takes digits, dots and colons for an address and asks no resolver of ours: to it
+            # 127.1, 2130706433 and full-width digits are all loopback. What we let pass as a name must look like one.
+            if not _HOST_NAME.fullmatch(host):
+                raise Denied(
+                    f"the provider's host {host!r} is neither a name nor an address",
+                    hint="write a name in ASCII (xn--… for others), or an address in full, such as 192.0.2.7",
+                ) from None
             return
         self.check(host, str(address))
 
@@ -101,3 +112,16 @@ def explain(url: str, error: BaseException) -> UpstreamFailed:
         )
     detail: Any = error.__cause__ or error
     return UpstreamFailed(f"the provider at {host} failed: {type(error).__name__}: {detail}", hint="try again")
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether the internet routes it. IPv6 that carries an IPv4 address is as public as what it carries."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast
+    if address.ipv4_mapped is not None:
+        return _is_public(address.ipv4_mapped)
+    if address in _NAT64:
+        return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    if address.sixtofour is not None and not _is_public(address.sixtofour):
+        return False
+    return address in _GLOBAL_UNICAST and address.is_global

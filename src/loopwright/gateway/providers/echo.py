@@ -42,8 +42,7 @@ def echo(exchange: Exchange) -> EchoAnswer:
     if kind == "json_object":
         return _limited(exchange, encode({"echo": said}).decode())
     if kind == "json_schema":
-        schema = (wanted.get("json_schema") or {}).get("schema") or {}
-        return _limited(exchange, encode(_example(schema, said)).decode())
+        return _limited(exchange, encode(_example(_member(wanted.get("json_schema"), "schema"), said)).decode())
     return _limited(exchange, said)
 
 
@@ -66,7 +65,7 @@ def _limited(exchange: Exchange, text: str) -> EchoAnswer:
 
 def _call(tools: Any, choice: Any, said: str) -> dict[str, Any]:
     functions = [t.get("function") for t in tools if isinstance(t, dict)] if isinstance(tools, list) else []
-    named = choice.get("function", {}).get("name") if isinstance(choice, dict) else None
+    named = _member(_member(choice, "function"), "name")
     fitting = [f for f in functions if isinstance(f, dict) and f.get("name") and named in (None, f["name"])]
     if not fitting:
         raise Invalid(
@@ -81,23 +80,30 @@ def _call(tools: Any, choice: Any, said: str) -> dict[str, Any]:
 
 
 def _example(schema: Any, said: str, depth: int = 0) -> Any:
-    """The plainest value a JSON schema allows; texts are what the user said."""
+    """The plainest value a JSON schema allows; texts are what the user said, and so is what no schema describes."""
     if not isinstance(schema, dict) or depth > _MAX_SCHEMA_DEPTH:
         return said
-    if schema.get("enum"):
-        return schema["enum"][0]
-    if "const" in schema:
-        return schema["const"]
+    if (values := _items(schema.get("enum"))) or "const" in schema:
+        return values[0] if values else schema["const"]
     for way in ("anyOf", "oneOf", "allOf"):
-        if schema.get(way):
-            return _example(schema[way][0], said, depth + 1)
+        if ways := _items(schema.get(way)):
+            return _example(ways[0], said, depth + 1)
     kind = schema.get("type")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
+    kind = next(iter(_items(kind)), kind)
     if kind == "object" or "properties" in schema:
-        properties = schema.get("properties") or {}
-        wanted = schema.get("required") or list(properties)
-        return {name: _example(properties.get(name, {}), said, depth + 1) for name in wanted}
-    plain: dict[Any, Any] = {"integer": schema.get("minimum", 0), "number": schema.get("minimum", 0), "boolean": True}
+        properties = schema.get("properties") if isinstance(schema.get("properties"), dict) else {}
+        wanted = [name for name in _items(schema.get("required")) if isinstance(name, str)] or list(properties or {})
+        return {name: _example(_member(properties, name), said, depth + 1) for name in wanted}
     if kind == "array":
         return [_example(schema.get("items", {}), said, depth + 1)] if schema.get("minItems", 1) else []
-    return None if kind == "null" else plain.get(kind, said)
+    if kind in ("integer", "number"):
+        return schema.get("minimum", 0)
+    return {"null": None, "boolean": True}.get(kind, said) if isinstance(kind, str) else said
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None

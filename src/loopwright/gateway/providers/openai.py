@@ -15,6 +15,7 @@ from loopwright.gateway.stream import sse_data
 from loopwright.gateway.upstream import UpstreamClient, explain
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_MAX_ERROR_BYTES = 64 * 1024
 _OUR_FAULT = {401, 403}
 
 
@@ -78,13 +79,7 @@ class OpenAICompatible:
             raise explain(str(response.url), error) from error
 
     async def _refusal(self, provider: Provider, response: aiohttp.ClientResponse) -> UpstreamFailed:
-        body = (await self._read(response))[:4000]
-        try:
-            error = msgspec.json.decode(body).get("error")
-            detail = error.get("message") if isinstance(error, dict) else str(error)
-            param, kind = (error.get("param") or "", error.get("code") or "") if isinstance(error, dict) else ("", "")
-        except (msgspec.DecodeError, AttributeError, UnicodeDecodeError):
-            detail, param, kind = body.decode(errors="replace")[:500], "", ""
+        detail, param, kind = _explained(await self._read(response))
         status = response.status
         said = f"the provider {provider.name!r} answered {status}: {detail}"
         if status in _OUR_FAULT:
@@ -92,5 +87,17 @@ class OpenAICompatible:
                 said, hint=f"give the provider {provider.name!r} a key that works, with: loopwright apply"
             )
         if 400 <= status < 500:
-            return UpstreamRefused(said, status, param=str(param), kind=str(kind))
+            return UpstreamRefused(said, status, param=param, kind=kind)
         return UpstreamFailed(said, hint="try again")
+
+
+def _explained(body: bytes) -> tuple[str, str, str]:
+    """Message, faulty parameter and code of an error body; its text when it has no `error` we know."""
+    try:
+        answer = msgspec.json.decode(body[:_MAX_ERROR_BYTES])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = None
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, dict) and error.get("message"):
+        return str(error["message"]), str(error.get("param") or ""), str(error.get("code") or "")
+    return error if isinstance(error, str) else body.decode(errors="replace")[:500], "", ""
