@@ -7,6 +7,7 @@ interface Options {
   body?: unknown;
   query?: Query;
   signal?: AbortSignal;
+  headers?: Record<string, string>;
 }
 
 let csrf = "";
@@ -42,7 +43,7 @@ async function readProblem(response: Response): Promise<ApiError> {
 
 /** A fetch that throws ApiError for every answer outside 2xx and for no answer at all. */
 export async function send(method: string, path: string, options: Options = {}): Promise<Response> {
-  const headers = new Headers();
+  const headers = new Headers(options.headers);
   const form = options.body instanceof FormData;
   if (method !== "GET") headers.set("x-loopwright-csrf", csrf);
   if (options.body !== undefined && !form) headers.set("content-type", "application/json");

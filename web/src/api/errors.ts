@@ -28,7 +28,7 @@ export function parseProblem(status: number, body: unknown, requestId = ""): Api
   const inner: Body = typeof outer.error === "object" && outer.error !== null ? (outer.error as Body) : outer;
   return new ApiError({
     status,
-    code: text(inner.code) || text(inner.type) || `http_${status}`,
+    code: text(inner.code) || text(inner.type) || (status ? `http_${status}` : "failed"),
     message: text(inner.detail) || text(inner.message) || text(inner.title) || text(body) || `HTTP ${status}`,
     hint: text(inner.hint),
     param: text(inner.param),

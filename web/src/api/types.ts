@@ -10,12 +10,22 @@ export interface Session {
   expires_at: string;
 }
 
+/** `real` is false for the built-in stand-in, which compares words and knows no meaning. */
+export interface Embedder {
+  name: string;
+  real: boolean;
+  dimensions: number;
+}
+
 export interface Info {
   version: string;
   base_url: string;
   openai_base_url: string;
-  embedder: { name: string; real: boolean; dimensions: number };
+  embedder: Embedder;
   store: string;
+  database?: string;
+  /** How traces reach the lake: why they do not, and how many bytes wait. */
+  drainer?: { fault: string; backlog: number };
   counts: { traces: number; datasets: number; knowledge_bases: number; keys: number };
 }
 
@@ -173,6 +183,8 @@ export interface DatasetRow {
 export interface VersionAnswer {
   dataset: Dataset;
   version: DatasetVersion;
+  /** `selected` = `rows` + `duplicates` + `skipped` (no messages or no answer). */
+  counts: { selected: number; rows: number; duplicates: number; skipped: number };
   sample: DatasetRow[];
 }
 
@@ -184,17 +196,28 @@ export interface KnowledgeBase {
   document_count: number;
   passage_count: number;
   failed_count: number;
-  embedder: string;
-  active_version: number | string | null;
-  recipe: Record<string, unknown> | null;
+  embedder: Embedder | null;
+  active_version: number | null;
+  recipe: Record<string, unknown>;
   job_id: string | null;
   created_at: string;
   updated_at: string;
 }
 
+export interface IndexVersion {
+  version: number;
+  status: "building" | "ready" | "retired" | "failed";
+  embedder: Embedder;
+  document_count: number;
+  passage_count: number;
+  failed_count: number;
+  created_at: string;
+  finished_at: string | null;
+}
+
 export interface KnowledgeBaseDetail extends KnowledgeBase {
-  versions: Record<string, unknown>[];
-  failures: { source: string; reason: string }[];
+  versions: IndexVersion[];
+  failures: { document_id: string; source: string; reason: string }[];
 }
 
 export interface Document {
@@ -244,7 +267,7 @@ export interface Hit {
 
 export interface SearchAnswer {
   items: Hit[];
-  embedder: string | { name: string };
+  embedder: Embedder;
   took_ms: number;
 }
 
@@ -265,7 +288,8 @@ export interface Job {
     message: string | null;
   } | null;
   result: unknown;
-  error: { code?: string; message?: string } | string | null;
+  /** A problem, as the API answers it for a failed request. */
+  error: Record<string, unknown> | null;
   created_at: string;
   started_at: string | null;
   finished_at: string | null;

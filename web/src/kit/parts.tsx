@@ -115,7 +115,7 @@ export function CopyId({ id, keep = 4 }: { id: string; keep?: number }) {
   const [copied, copy] = useCopy();
   return (
     <button type="button" className="copy-id" title={`${id} – ${text("copy.hint")}`} onClick={() => copy(id)}>
-      <span className="mono">{shortId(id, keep)}</span>
+      <span className="mono">{shortId(id.replace(/^sha256:/, ""), keep)}</span>
       <Icon name={copied ? "check" : "copy"} />
       <span className="sr-only" aria-live="polite">
         {copied ? text("copy.done") : text("copy.hint")}

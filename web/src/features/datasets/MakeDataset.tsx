@@ -73,7 +73,7 @@ export function MakeDataset({ filter, onClose }: { filter: Query; onClose: () =>
           <Field label={text("make.note")} dir="auto" value={note} onChange={(event) => setNote(event.target.value)} />
           {preview.isPending && <Loading rows={4} />}
           {preview.error && <ErrorNote error={preview.error} what={text("make.preview.failed")} />}
-          {preview.data && !preview.error && <Preview rows={preview.data.sample} total={rows} />}
+          {preview.data && !preview.error && <Preview answer={preview.data} />}
           {create.error && <ErrorNote error={create.error} what={text("make.failed")} />}
           <div className="dialog-actions">
             <Button onClick={onClose}>{text("cancel")}</Button>
@@ -131,14 +131,20 @@ export function FilterWords({ filter }: { filter: Query }) {
   );
 }
 
-function Preview({ rows, total }: { rows: readonly DatasetRow[]; total: number }) {
+function Preview({ answer }: { answer: VersionAnswer }) {
   const text = useText();
+  const { duplicates, skipped } = answer.counts;
+  const total = answer.version.row_count;
   return (
     <section className="preview" aria-live="polite">
       <h3>{text("make.preview", { n: count(total) })}</h3>
+      <p className="facts muted">
+        {duplicates > 0 && <span>{text("make.duplicates", { n: count(duplicates) })}</span>}
+        {skipped > 0 && <span>{text("make.skipped", { n: count(skipped) })}</span>}
+      </p>
       {total === 0 && <p className="muted">{text("make.preview.none")}</p>}
       <ul className="preview-rows">
-        {rows.slice(0, SAMPLE).map((row, index) => (
+        {answer.sample.slice(0, SAMPLE).map((row, index) => (
           <li key={row.id || index}>
             <span className="ellipsis" dir="auto">
               {rowQuestion(row)}

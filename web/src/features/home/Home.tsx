@@ -3,6 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useMemo } from "react";
 import { watchTraces } from "../../api/live";
+import { ApiError } from "../../api/errors";
 import { infoQuery, jobsQuery, newestTracesQuery } from "../../api/queries";
 import type { Info, Page, Trace } from "../../api/types";
 import { ErrorNote } from "../../kit/ErrorNote";
@@ -43,6 +44,7 @@ export function Home() {
     <div className="page page-home">
       <PageHeader title={text("nav.home")} facts={info.data && <HomeFacts info={info.data} />} />
       {info.error && <ErrorNote error={info.error} what={text("home.failed")} onRetry={() => void info.refetch()} />}
+      {info.data?.drainer?.fault && <ErrorNote error={new ApiError({ status: 0, code: "drainer", message: info.data.drainer.fault, hint: text("home.drainer.hint") })} what={text("home.drainer")} />}
       {info.data && !empty && <Counts info={info.data} />}
       {running.length > 0 && (
         <section aria-labelledby="running">

@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { post, segment } from "../../api/client";
 import { jobQuery } from "../../api/queries";
-import { ApiError } from "../../api/errors";
+import { parseProblem, type ApiError } from "../../api/errors";
 import type { Job } from "../../api/types";
 import { ErrorNote } from "../../kit/ErrorNote";
 import { cost, count, duration } from "../../kit/format";
@@ -13,9 +13,7 @@ import { useNamed, useText } from "../../messages";
 export const isRunning = (job: Job): boolean => job.status === "running" || job.status === "queued";
 
 export function jobError(job: Job): ApiError | null {
-  if (!job.error) return null;
-  if (typeof job.error === "string") return new ApiError({ status: 0, code: "job_failed", message: job.error });
-  return new ApiError({ status: 0, code: job.error.code ?? "job_failed", message: job.error.message ?? "" });
+  return job.error ? parseProblem(0, job.error) : null;
 }
 
 function ProgressFacts({ job }: { job: Job }) {

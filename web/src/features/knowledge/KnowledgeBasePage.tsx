@@ -107,9 +107,13 @@ function BaseFacts({ base }: { base: KnowledgeBaseDetail }) {
       <Fact label={text("kb.passages")}>
         <span className="num">{count(base.passage_count)}</span>
       </Fact>
-      <Fact label={text("kb.embedder")}>
-        <span className="mono">{base.embedder}</span>
-      </Fact>
+      {base.embedder && (
+        <Fact label={text("kb.embedder")}>
+          <span className="mono" title={base.embedder.real ? undefined : text("about.embedder.builtin")}>
+            {base.embedder.name}
+          </span>
+        </Fact>
+      )}
       <Fact label={text("dataset.updated")}>
         <Time iso={base.updated_at} />
       </Fact>
@@ -123,7 +127,7 @@ function Failures({ failures }: { failures: KnowledgeBaseDetail["failures"] }) {
   return (
     <ul className="failures">
       {failures.map((failure) => (
-        <li key={failure.source}>
+        <li key={failure.document_id}>
           <span className="mono" title={failure.source}>
             {failure.source}
           </span>
@@ -140,27 +144,25 @@ function Versions({ base }: { base: KnowledgeBaseDetail }) {
     <div className="stack">
       {base.versions.length === 0 && <p className="muted">{text("kb.versions.none")}</p>}
       <ol className="versions">
-        {base.versions.map((version, index) => {
-          const number = version.version ?? version.id ?? index + 1;
-          const active = String(number) === String(base.active_version);
-          return (
-            <li key={String(number)}>
+        {[...base.versions]
+          .sort((a, b) => b.version - a.version)
+          .map((version) => (
+            <li key={version.version}>
               <div className="version-head">
-                <span className="mono">v{String(number)}</span>
-                {active && <span className="badge">{text("kb.version.active")}</span>}
-                {typeof version.document_count === "number" && <span className="num">{text("kb.version.documents", { n: count(version.document_count) })}</span>}
-                {typeof version.passage_count === "number" && <span className="num">{text("kb.version.passages", { n: count(version.passage_count) })}</span>}
-                {typeof version.created_at === "string" && (
-                  <span className="muted">
-                    <Time iso={version.created_at} />
-                  </span>
-                )}
+                <span className="mono">v{version.version}</span>
+                {version.version === base.active_version ? <span className="badge">{text("kb.version.active")}</span> : <Status value={version.status} />}
+                <span className="num">{text("kb.version.documents", { n: count(version.document_count) })}</span>
+                <span className="num">{text("kb.version.passages", { n: count(version.passage_count) })}</span>
+                {version.failed_count > 0 && <span className="num bad">{text("kb.version.failed", { n: count(version.failed_count) })}</span>}
+                <span className="mono muted">{version.embedder.name}</span>
+                <span className="muted">
+                  <Time iso={version.created_at} />
+                </span>
               </div>
             </li>
-          );
-        })}
+          ))}
       </ol>
-      {base.recipe && (
+      {Object.keys(base.recipe).length > 0 && (
         <section>
           <h3>{text("kb.recipe")}</h3>
           <JsonView value={base.recipe} label={text("kb.recipe")} />

@@ -38,7 +38,7 @@ export function Playground() {
   const { trace: traceId, model: wanted } = route.useSearch();
   const models = useQuery(modelsQuery);
   const recorded = useQuery({ ...traceQuery(traceId ?? ""), enabled: traceId !== undefined });
-  const { turns, setTurns, busy, ask, stop } = useChat();
+  const { turns, restart, busy, ask, stop } = useChat();
   const [settings, setSettings] = useState<Settings>({ model: "", system: "", parameters: {} });
   const [draft, setDraft] = useState("");
   const [cited, setCited] = useState<Citation | null>(null);
@@ -50,10 +50,10 @@ export function Playground() {
     if (!recorded.data || filled.current === traceId) return;
     filled.current = traceId ?? "";
     const replay = fromTrace(recorded.data);
-    setTurns(replay.turns);
+    restart(replay.turns);
     setSettings(replay.settings);
     setDraft(replay.draft);
-  }, [recorded.data, traceId, setTurns]);
+  }, [recorded.data, traceId, restart]);
 
   const offered = models.data?.data ?? [];
   const model = wanted ?? (settings.model || offered[0]?.id || "");
@@ -71,8 +71,7 @@ export function Playground() {
     if (!busy && last >= 0) void ask(turns.slice(0, last + 1), { ...settings, model });
   };
   const clear = () => {
-    stop();
-    setTurns([]);
+    restart([]);
     setDraft("");
     filled.current = "";
     setCited(null);

@@ -52,9 +52,9 @@ export function foldChunk(answer: Answer, chunk: Chunk): Answer {
   };
 }
 
-/** Calls back with the whole answer so far; throws ApiError for a refusal, also for one in the middle of the stream. */
-export async function streamChat(body: ChatBody, signal: AbortSignal, onAnswer: (answer: Answer) => void): Promise<void> {
-  const response = await send("POST", "/v1/chat/completions", { body: { ...body, stream: true, stream_options: { include_usage: true } }, signal });
+/** The turns of one conversation share a session. Calls back with the whole answer so far; throws ApiError for a refusal, also for one in the middle of the stream. */
+export async function streamChat(body: ChatBody, sessionId: string, signal: AbortSignal, onAnswer: (answer: Answer) => void): Promise<void> {
+  const response = await send("POST", "/v1/chat/completions", { body: { ...body, stream: true, stream_options: { include_usage: true } }, headers: { "x-session-id": sessionId }, signal });
   const requestId = response.headers.get("x-request-id") ?? "";
   let answer: Answer = { ...NO_ANSWER, traceId: response.headers.get("x-loopwright-trace-id") ?? "" };
   onAnswer(answer);

@@ -20,6 +20,9 @@ export interface Settings {
 
 let nextId = 1;
 
+/** Not crypto.randomUUID: browsers refuse it over plain http on another machine. */
+const newSession = (): string => `chat-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
+
 export const turnOf = (role: string, content: unknown): Turn => ({ id: nextId++, role, content });
 
 function bodyOf(settings: Settings, turns: readonly Turn[]): ChatBody {
@@ -32,6 +35,7 @@ export function useChat() {
   const [turns, setTurns] = useState<Turn[]>([]);
   const [busy, setBusy] = useState(false);
   const running = useRef<AbortController | null>(null);
+  const session = useRef(newSession());
   useEffect(() => () => running.current?.abort(), []);
 
   const ask = useCallback(async (before: readonly Turn[], settings: Settings) => {
@@ -49,7 +53,7 @@ export function useChat() {
       change({ answer: latest, content: latest.text });
     };
     try {
-      await streamChat(bodyOf(settings, before), abort.signal, (answer) => {
+      await streamChat(bodyOf(settings, before), session.current, abort.signal, (answer) => {
         latest = answer;
         frame ||= requestAnimationFrame(show);
       });
@@ -65,5 +69,10 @@ export function useChat() {
   }, []);
 
   const stop = useCallback(() => running.current?.abort(), []);
-  return { turns, setTurns, busy, ask, stop };
+  const restart = useCallback((first: Turn[]) => {
+    running.current?.abort();
+    session.current = newSession();
+    setTurns(first);
+  }, []);
+  return { turns, restart, busy, ask, stop };
 }
