@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from loopwright.retrieval.step import PassageSearch, RetrievalStep
 
 if TYPE_CHECKING:
+    from loopwright.retrieval.building import IndexBuilder
     from loopwright.retrieval.index.store import PassageTables
     from loopwright.retrieval.service import KnowledgeBaseService
     from loopwright.retrieval.store import KnowledgeStore
 
 __all__ = [
+    "IndexBuilder",
     "KnowledgeBaseService",
     "KnowledgeStore",
     "PassageSearch",
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "IndexBuilder": "loopwright.retrieval.building",
     "KnowledgeBaseService": "loopwright.retrieval.service",
     "KnowledgeStore": "loopwright.retrieval.store",
     "PassageTables": "loopwright.retrieval.index.store",

@@ -18,6 +18,9 @@ from loopwright.retrieval.reading import File, ReadDocument, Reader, RunLimited
 from loopwright.retrieval.store import KnowledgeStore
 from loopwright.signals import Embedder
 
+BUILD: Final = "knowledge.build"
+"""Kind of the job that builds an index version."""
+
 BATCH_DOCUMENTS: Final = 64
 BATCH_BYTES: Final = 256 * 1024
 """Of text: about twenty seconds of one core, the most that a killed build does again."""

@@ -7,15 +7,14 @@ from typing import Any
 import msgspec
 
 from loopwright.foundation.jobs import JobContext, JobHandler
-from loopwright.retrieval.building import Plan
-from loopwright.retrieval.service import BUILD, KnowledgeBaseService
+from loopwright.retrieval.building import BUILD, IndexBuilder, Plan
 
 
-def build_jobs(service: KnowledgeBaseService) -> dict[str, JobHandler]:
+def build_jobs(builder: IndexBuilder) -> dict[str, JobHandler]:
     """Handlers by kind."""
 
     def build(ctx: JobContext, spec: dict[str, Any]) -> dict[str, Any]:
-        builder, base_id = service.builder, str(spec["knowledge_base_id"])
+        base_id = str(spec["knowledge_base_id"])
 
         def start() -> Any:
             return msgspec.to_builtins(builder.start(ctx.team_id, base_id, ctx.job_id))

@@ -13,31 +13,12 @@ import pypdfium2  # type: ignore[import-untyped]
 from selectolax.lexbor import LexborHTMLParser
 
 from loopwright.foundation.errors import Invalid, TooLarge
+from loopwright.retrieval.formats import MAX_BYTES
 
-MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_PAGES: Final = 5_000
 MAX_TEXT: Final = 20_000_000
 MAX_PARTS: Final = 100_000
 MAX_DEPTH: Final = 400
-
-MEDIA_TYPES: Final = {
-    ".md": "text/markdown",
-    ".markdown": "text/markdown",
-    ".mdx": "text/markdown",
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".xhtml": "text/html",
-    ".txt": "text/plain",
-    ".text": "text/plain",
-    ".rst": "text/plain",
-    ".adoc": "text/plain",
-    ".log": "text/plain",
-    ".csv": "text/plain",
-    ".tsv": "text/plain",
-    ".pdf": "application/pdf",
-    ".json": "application/json",
-}
-"""What can be read, by the suffix of the file's name."""
 
 
 class Section(msgspec.Struct, kw_only=True, frozen=True):
@@ -65,11 +46,6 @@ class Part(msgspec.Struct, kw_only=True, frozen=True):
     key: str
     title: str
     text: str
-
-
-def media_type_of(name: str) -> str | None:
-    """The media type a file name stands for, None when such files cannot be read."""
-    return MEDIA_TYPES.get(PurePosixPath(name).suffix.lower())
 
 
 def parse(name: str, media_type: str, content: bytes) -> ParsedDocument:

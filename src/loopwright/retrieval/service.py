@@ -9,12 +9,13 @@ from typing import Any, Final, get_args
 import msgspec
 
 from loopwright.foundation.blobs import Blobs
+from loopwright.foundation.database import Connection
 from loopwright.foundation.clock import Clock, iso
 from loopwright.foundation.errors import Conflict, Invalid, LoopwrightError, NotFound, Unavailable
 from loopwright.foundation.identity import Principal
 from loopwright.foundation.ids import is_name, new_id
 from loopwright.foundation.jobs import Job, Jobs
-from loopwright.retrieval.building import EmbedderOf, IndexBuilder
+from loopwright.retrieval.building import BUILD, EmbedderOf
 from loopwright.retrieval.chunking import Recipe
 from loopwright.retrieval.index.fusion import fuse
 from loopwright.retrieval.index.store import PassageIndex, PassageRow, PassageTables
@@ -36,9 +37,6 @@ from loopwright.retrieval.schemas import (
 )
 from loopwright.retrieval.store import KnowledgeStore
 from loopwright.retrieval.uploads import Upload, Uploads
-
-BUILD: Final = "knowledge.build"
-"""Kind of the job that builds an index."""
 
 EMBEDDER_CHOICES: Final = ("", "auto", "minilm", "hashing")
 """What a recipe may ask for; a folder of the server is its operator's business."""
@@ -74,7 +72,6 @@ class KnowledgeBaseService:
         self._jobs = jobs
         self._clock = clock
         self._uploads = Uploads(store, blobs, run, clock)
-        self.builder = IndexBuilder(store, tables, blobs, embedder_of, run, clock)
 
     def create(
         self, principal: Principal, name: str, description: str = "", recipe: Mapping[str, object] | None = None
@@ -100,6 +97,29 @@ class KnowledgeBaseService:
             }
         )
         return self._show(self._base(principal.team_id, name))
+
+    def described(self, connection: Connection, principal: Principal, name: str) -> dict[str, Any] | None:
+        """Description and recipe of a knowledge base within a transaction, None when there is none."""
+        base = self._store.base_in(connection, principal.team_id, name)
+        return None if base is None else {"description": base.description, "recipe": dict(base.recipe)}
+
+    def describe(
+        self, connection: Connection, principal: Principal, name: str, description: str, recipe: Mapping[str, object]
+    ) -> None:
+        """Makes a knowledge base within a transaction, or changes its description and the recipe of its next build."""
+        now = self._clock.now_us()
+        self._store.put_base(
+            connection,
+            {
+                "id": new_id("kb"),
+                "team_id": principal.team_id,
+                "name": name,
+                "description": description,
+                "recipe": msgspec.to_builtins(self._checked(recipe)),
+                "created_us": now,
+                "updated_us": now,
+            },
+        )
 
     def bases(self, principal: Principal) -> Sequence[KnowledgeBase]:
         """Every knowledge base of the team by name."""
@@ -127,7 +147,7 @@ class KnowledgeBaseService:
         """Removes the knowledge base, its passages and the files nobody else has. Raises NotFound."""
         base = self._base(principal.team_id, name)
         if self._job_status(base) in RUNNING:
-            self._jobs.cancel(base.team_id, base.job_id)
+            self._jobs.cancel(principal, base.job_id)
         versions, digests = self._store.delete_base(base.team_id, base.id)
         for version in versions:
             self._tables.drop(base.team_id, base.id, version)
@@ -182,9 +202,13 @@ class KnowledgeBaseService:
             raise Invalid(
                 f"knowledge base {name!r} holds no document", hint=f"add some with: loopwright kb add {name} PATH"
             )
-        job = self._jobs.submit(principal, BUILD, name, {"team_id": base.team_id, "knowledge_base_id": base.id})
-        self._store.update_base(base.team_id, base.id, {"job_id": job.id, "updated_us": self._clock.now_us()})
-        return job
+        spec = {"knowledge_base_id": base.id}
+        return self._store.start_build(
+            base.team_id,
+            base.id,
+            self._clock.now_us(),
+            lambda connection: self._jobs.submit(principal, BUILD, name, spec, connection),
+        )
 
     def search(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from loopwright.foundation.database import Database
 from loopwright.foundation.errors import Conflict
+from loopwright.foundation.jobs import Job
 from loopwright.retrieval.tables import documents, index_versions, indexed_documents, knowledge_bases
 
 IDS_PER_QUERY = 500
@@ -34,6 +35,17 @@ class KnowledgeStore:
                 param="name",
             ) from error
 
+    def base_in(self, connection: Connection, team_id: str, name: str) -> Row[Any] | None:
+        """The knowledge base of that name, as the caller's transaction sees it."""
+        statement = select(knowledge_bases).where(knowledge_bases.c.team_id == team_id, knowledge_bases.c.name == name)
+        return connection.execute(statement).one_or_none()
+
+    def put_base(self, connection: Connection, values: dict[str, object]) -> None:
+        """Adds a knowledge base, or changes the description and recipe of the one of that name."""
+        kept = {name: values[name] for name in ("description", "recipe", "updated_us")}
+        statement = self._database.insert(knowledge_bases).values(**values)
+        connection.execute(statement.on_conflict_do_update(index_elements=["team_id", "name"], set_=kept))
+
     def bases(self, team_id: str) -> Sequence[Row[Any]]:
         """Every knowledge base of the team by name."""
         statement = select(knowledge_bases).where(knowledge_bases.c.team_id == team_id).order_by(knowledge_bases.c.name)
@@ -52,15 +64,16 @@ class KnowledgeStore:
         with self._database.read() as connection:
             return connection.execute(statement).one_or_none()
 
-    def update_base(self, team_id: str, base_id: str, values: dict[str, object]) -> None:
-        """Changes columns of one knowledge base."""
-        statement = (
-            update(knowledge_bases)
-            .where(knowledge_bases.c.team_id == team_id, knowledge_bases.c.id == base_id)
-            .values(**values)
-        )
+    def start_build(self, team_id: str, base_id: str, now_us: int, submit: Callable[[Connection], Job]) -> Job:
+        """Submits a job and notes it on the base, in one transaction."""
         with self._database.write() as connection:
-            connection.execute(statement)
+            job = submit(connection)
+            connection.execute(
+                update(knowledge_bases)
+                .where(knowledge_bases.c.team_id == team_id, knowledge_bases.c.id == base_id)
+                .values(job_id=job.id, updated_us=now_us)
+            )
+            return job
 
     def delete_base(self, team_id: str, base_id: str) -> tuple[list[int], set[str]]:
         """Removes the base with everything of it; its version numbers and the digests nobody refers to any more."""

@@ -13,7 +13,8 @@ from loopwright.foundation.blobs import Blobs
 from loopwright.foundation.clock import Clock
 from loopwright.foundation.errors import Invalid
 from loopwright.foundation.ids import new_id
-from loopwright.retrieval.parsing import MAX_BYTES, MEDIA_TYPES, Part, media_type_of
+from loopwright.retrieval.formats import MAX_BYTES, MEDIA_TYPES, media_type_of
+from loopwright.retrieval.parsing import Part
 from loopwright.retrieval.reading import RunLimited, read_parts
 from loopwright.retrieval.schemas import Document
 from loopwright.retrieval.store import KnowledgeStore

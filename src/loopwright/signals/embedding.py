@@ -182,10 +182,11 @@ class MiniLM:
         scores = scratch.take("scores", count, self._heads, length, length)
         np.matmul(query, key.swapaxes(-1, -2), out=scores)
         # Subtracting each row's maximum guards exp against overflow; it is a slow pass that is all but never needed.
-        if max(float(scores.max()), -float(scores.min())) > SAFE_SCORE:
-            scores -= scores.max(axis=-1, keepdims=True)
+        unsafe = max(float(scores.max()), -float(scores.min())) > SAFE_SCORE
         if mask is not None:
             scores += mask
+        if unsafe:
+            scores -= scores.max(axis=-1, keepdims=True)
         np.exp(scores, out=scores)
         # A column of ones beside the values lets the same product sum the weights.
         values = scratch.take("values", count, self._heads, length, head + 1)

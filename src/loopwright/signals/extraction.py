@@ -62,6 +62,7 @@ NEAR_BEST = 0.85
 
 _NOTHING = Extraction(NOTHING_FITS, (), 0.0, False)
 _WORD = re.compile(r"\w+")
+_FENCED = re.compile(r"^[ \t]*(```|~~~).*?^[ \t]*\1[^\n]*$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t])")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]’”]*\s+(?=[\"'(\[“‘]?[A-Z0-9])")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]")
@@ -145,9 +146,7 @@ def _answer(candidates: Sequence[_Candidate], vectors: Vectors) -> Extraction:
 def split_sentences(text: str) -> list[str]:
     """Sentences of prose and items of lists, whitespace collapsed; headings and code fences are left out."""
     sentences: list[str] = []
-    for block in _BLOCK.split(text):
-        if block.lstrip().startswith(("```", "~~~")):
-            continue
+    for block in _BLOCK.split(_FENCED.sub("\n", text)):
         lines = [line for line in block.split("\n") if not _HEADING.match(line)]
         joined = " ".join(" ".join(lines).split())
         start = 0

@@ -1,0 +1,89 @@
+"""Answers are sentences of the passages, with markers, or an honest refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from loopwright.signals import NOTHING_FITS, HashingEmbedder, PassageBlock, extract_answer, extract_answer_async
+from loopwright.signals.extraction import MAX_EMBEDDED, split_sentences
+
+PASSAGES = [
+    PassageBlock(
+        index=1, text="# Reset\n\nHold the red button for ten seconds to reset the router. The light turns blue."
+    ),
+    PassageBlock(index=2, text="The warranty lasts two years. Batteries are not part of the warranty."),
+    PassageBlock(index=4, text="Dr. Smith founded the company in 1987. It moved to Oslo, e.g. for the harbour."),
+]
+
+
+def embed(texts: Sequence[str]) -> list[list[float]]:
+    return [[float(x) for x in row] for row in HashingEmbedder().embed(texts)]
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted", "indexes"),
+    [
+        ("How do I reset the router?", "Hold the red button for ten seconds to reset the router.", (1,)),
+        ("How long does the warranty last?", "The warranty lasts two years.", (2,)),
+        ("Who founded the company?", "Dr. Smith founded the company in 1987.", (4,)),
+    ],
+)
+def test_the_best_sentence_is_quoted_with_its_marker(question: str, wanted: str, indexes: tuple[int, ...]) -> None:
+    found = extract_answer(question, PASSAGES, embed)
+    assert found.fits
+    assert wanted in found.text
+    assert found.indexes == indexes
+    assert found.text.endswith(f"[{indexes[-1]}]")
+
+
+def test_a_question_that_nothing_fits_is_refused() -> None:
+    found = extract_answer("Which planets have rings made of ice?", PASSAGES, embed)
+    assert (found.text, found.indexes, found.fits) == (NOTHING_FITS, (), False)
+
+
+def test_no_passages_and_no_sentences_are_refused_without_embedding() -> None:
+    def refuse(_texts: Sequence[str]) -> list[list[float]]:
+        raise AssertionError("nothing to embed")
+
+    assert not extract_answer("What?", [], refuse).fits
+    assert not extract_answer("What?", [PassageBlock(index=1, text="\n---\n")], refuse).fits
+
+
+def test_the_asynchronous_way_gives_the_same() -> None:
+    async def later(texts: Sequence[str]) -> list[list[float]]:
+        return embed(texts)
+
+    question = "How long does the warranty last?"
+    assert asyncio.run(extract_answer_async(question, PASSAGES, later)) == extract_answer(question, PASSAGES, embed)
+
+
+def test_a_bounded_number_of_sentences_is_embedded() -> None:
+    seen: list[int] = []
+
+    def count(texts: Sequence[str]) -> list[list[float]]:
+        seen.append(len(texts))
+        return embed(texts)
+
+    extract_answer("Why?", [PassageBlock(index=1, text="One thing. " * 500)], count)
+    assert seen == [MAX_EMBEDDED + 1]
+
+
+def test_sentences_are_split_at_their_ends_only() -> None:
+    text = "See Fig. 3 for it. Mr. Jones agreed!\n\n- first item\n- second item\n\n```\ncode. Here\n```\n## Heading\nLast one"
+    assert split_sentences(text) == [
+        "See Fig. 3 for it.",
+        "Mr. Jones agreed!",
+        "- first item",
+        "- second item",
+        "Last one",
+    ]
+
+
+def test_the_door_loads_no_numpy() -> None:
+    code = "import sys, loopwright.signals as s; s.parse_context(''); sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
