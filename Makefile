@@ -31,16 +31,9 @@ up: setup ## Set up, start, and seed the demo; prints the URL and the two lines 
 setup-dev: setup $(STAMPS)/dev ## What `make setup` does, and the tools that test and check
 
 dev: setup-dev ## Start with reload on change, and the Vite server for the screens
-	@touch $(STAMPS)/reloaded
 	@trap 'trap - EXIT; kill 0' INT TERM EXIT; \
 	  if [ -f web/package.json ]; then (cd web && npm run dev) & fi; \
-	  $(BIN)/loopwright up --demo & up=$$!; \
-	  while kill -0 $$up 2>/dev/null; do \
-	    sleep 1; \
-	    if [ -n "$$(find src -name '*.py' -newer $(STAMPS)/reloaded -print -quit)" ]; then \
-	      touch $(STAMPS)/reloaded; echo "reload: a Python file changed"; pkill -TERM -P $$up; \
-	    fi; \
-	  done
+	  $(BIN)/loopwright up --demo --reload
 
 test: setup-dev ## Run every test this machine can run, and say what was skipped
 	$(PYTEST)

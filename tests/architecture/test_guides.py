@@ -106,10 +106,10 @@ def make_targets() -> set[str]:
 
 @cache
 def spec_kinds() -> dict[str, type[BaseModel]]:
-    """Every model with a fixed `kind`, wherever a package keeps its schemas."""
+    """Every model with a fixed `kind`, wherever a package keeps its schemas and specs."""
     found: dict[str, type[BaseModel]] = {}
-    for path in sorted(SOURCE.glob("*/schemas.py")):
-        module = importlib.import_module(f"loopwright.{path.parent.name}.schemas")
+    for path in sorted([*SOURCE.glob("*/schemas.py"), *SOURCE.glob("*/specs.py")]):
+        module = importlib.import_module(f"loopwright.{path.parent.name}.{path.stem}")
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__:
                 kind = value.model_fields.get("kind")

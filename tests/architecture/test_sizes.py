@@ -23,6 +23,9 @@ def long_files(paths: list[Path]) -> list[str]:
 def long_functions(root: Path) -> list[str]:
     found = []
     for module in modules(root):
+        # Drafted by Alembic from the tables, read once, never changed: cutting it up would hide its order.
+        if module.relative.startswith("apps/migrations/versions/"):
+            continue
         for node in ast.walk(module.syntax):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 count = (node.end_lineno or node.lineno) - node.lineno + 1
