@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from loopwright.datasets.schemas import Dataset, Row, Version
 from loopwright.datasets.tables import dataset_drafts, dataset_versions, datasets
@@ -172,20 +172,21 @@ class DatasetStore:
         return len(left)
 
     def discard(self, draft_id: str) -> None:
-        """Drops a draft's rows, then the draft: a kill in between only repeats the drop."""
+        """Drops a draft's rows, then the draft: a kill in between only repeats the drop.
+
+        Nothing happens to what is no draft: a publication may have succeeded although its answer was lost.
+        """
+        mine = select(dataset_drafts.c.id).where(dataset_drafts.c.id == draft_id)
+        with self._database.read() as connection:
+            if connection.execute(mine).scalar() is None:
+                return
         self._lake.table("datasets", draft_id).drop()
         with self._database.write() as connection:
             connection.execute(delete(dataset_drafts).where(dataset_drafts.c.id == draft_id))
 
     def _datasets(self, connection: Connection, where: ColumnElement[bool]) -> list[Dataset]:
-        count = (
-            select(func.count())
-            .where(dataset_versions.c.dataset_id == datasets.c.id)
-            .scalar_subquery()
-            .label("versions")
-        )
         query = (
-            select(datasets, count, dataset_versions.c.row_count)
+            select(datasets, dataset_versions.c.row_count)
             .outerjoin(
                 dataset_versions,
                 (dataset_versions.c.dataset_id == datasets.c.id)
@@ -200,7 +201,8 @@ class DatasetStore:
                 name=row["name"],
                 description=row["description"],
                 latest_version=row["latest_version"],
-                version_count=row["versions"],
+                # No version is ever removed alone.
+                version_count=row["latest_version"],
                 row_count=row["row_count"] or 0,
                 created_at=iso(row["created_us"]),
                 updated_at=iso(row["updated_us"]),
