@@ -45,7 +45,7 @@ def test_iso_times_are_read_and_mean_utc_without_a_zone(text: str, us: int) -> N
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2023-13-01", "1700000000"])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"isoformat|month"):
         parse_iso(text)
 
 
