@@ -13,19 +13,12 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from loopwright.foundation.errors import DiskFull, Invalid, NotFound, Unavailable
+from loopwright.foundation.errors import Corrupt, DiskFull, Invalid, NotFound, Unavailable
 
 _SAFE_PART = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK: Final = 1024 * 1024
 _DISK_FULL: Final = (28, 122)  # ENOSPC, EDQUOT
-
-
-class Corrupt(Unavailable):
-    """Stored bytes are not those that were put: a broken disk, or someone wrote into the store."""
-
-    code = "corrupt"
-    retryable = False
 
 
 def safe_path(root: Path, *parts: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -42,6 +43,18 @@ class Invalid(LoopwrightError):
 
     code = "invalid"
     status = 400
+
+
+class Unprocessable(Invalid):
+    """Working on it failed, crashed, or needed more than it may; `reason` is memory, cpu, time, crash or error."""
+
+    code = "unprocessable"
+    status = 422
+    reason = "error"
+
+    def __init__(self, message: str, *, hint: str = "", param: str = "", reason: str = "error") -> None:
+        super().__init__(message, hint=hint, param=param)
+        self.reason = reason
 
 
 class Unauthenticated(LoopwrightError):
@@ -116,3 +129,31 @@ class DiskFull(Unavailable):
 
     code = "disk_full"
     status = 507
+
+
+class Corrupt(Unavailable):
+    """Stored bytes are not those that were put: a broken disk, or someone wrote into the store."""
+
+    code = "corrupt"
+    retryable = False
+
+
+def error_from(problem: Mapping[str, object]) -> LoopwrightError:
+    """The error whose `problem()` this was; of the root's class when its own does not exist any more."""
+    family: type[LoopwrightError] = LoopwrightError
+    waiting = [family]
+    while waiting:
+        candidate = waiting.pop()
+        if candidate.code == problem.get("code"):
+            family = candidate
+            break
+        waiting.extend(candidate.__subclasses__())
+    # Not by calling it: an error may take arguments of its own.
+    error = family.__new__(family)
+    LoopwrightError.__init__(
+        error,
+        str(problem.get("detail", "")),
+        hint=str(problem.get("hint", "")),
+        param=str(problem.get("param", "")),
+    )
+    return error

@@ -238,6 +238,8 @@ class LakeTable:
         try:
             return self.create(rows.schema, rows)
         except Conflict as error:
+            if not self.exists():
+                raise
             # Another process created it between our look and our try: take the ordinary way.
             raise CommitConflictError(error.message) from error
 
@@ -247,9 +249,9 @@ class LakeTable:
             try:
                 with lake_errors(self.name):
                     return attempt()
-            except _LostRace as error:
-                if number == _COMMIT_TRIES - 1:
-                    raise Conflict(error.message, hint="try again when the table is less busy") from error
+            except Conflict as error:
+                if number == _COMMIT_TRIES - 1 or not _lost_race(error.__cause__):
+                    raise
                 time.sleep(random.uniform(0.005, 0.02) * 1.6**number)
         raise AssertionError("unreachable: the last try raises")
 
@@ -347,23 +349,20 @@ class TableLeases:
         return self._clock.now_us() + int(self._lease_s * 1_000_000)
 
 
-class _LostRace(Conflict):
-    """Another commit came first; the same change may succeed on the new state."""
-
-
 @contextmanager
 def lake_errors(name: str) -> Iterator[None]:
     """Gives Lance's errors inside the block our types: NotFound, Conflict, DiskFull, Unavailable."""
     try:
         yield
-    except CommitConflictError as error:
-        raise _LostRace(f"table {name!r} was changed by another commit: {_first_line(error)}") from error
-    except (OSError, ValueError) as error:
+    except (CommitConflictError, OSError, ValueError) as error:
         text = str(error)
+        if _lost_race(error):
+            raise Conflict(
+                f"table {name!r} was changed by another commit: {_first_line(error)}",
+                hint="try again when the table is less busy",
+            ) from error
         if "Dataset at path" in text:
             raise NotFound(f"table {name!r} is not there: {_first_line(error)}") from error
-        if "Incompatible transaction" in text:
-            raise _LostRace(f"table {name!r} was changed by another commit: {_first_line(error)}") from error
         if "already exists" in text:
             raise Conflict(f"table {name!r} exists already") from error
         if "os error 28" in text or "os error 122" in text:
@@ -373,6 +372,11 @@ def lake_errors(name: str) -> Iterator[None]:
             hint = "for an http:// endpoint set AWS_ALLOW_HTTP=true" if plain_http else "check the store's URL"
             raise Unavailable(f"the lake does not answer for {name!r}: {_first_line(error)}", hint=hint) from error
         raise
+
+
+def _lost_race(error: BaseException | None) -> bool:
+    """Whether another commit came first, so that the same change may succeed on the new state."""
+    return isinstance(error, CommitConflictError) or "Incompatible transaction" in str(error)
 
 
 def _missing(dataset: lance.LanceDataset, schema: pa.Schema, name: str) -> list[pa.Field[Any]]:

@@ -26,7 +26,13 @@ def main(url: str, folder: str, worker_id: str) -> None:
             context.progress(number + 1, spec["steps"], "steps")
         return {"sum": total, "worker": worker_id} if spec.get("name") else {"sum": total}
 
-    jobs = Jobs(Database(url), SystemClock(), {"count": count}, heartbeat_s=0.2, lease_s=1.0)
+    def forgetful(context: JobContext, spec: dict[str, Any]) -> dict[str, Any]:
+        """The broken variant: the same work without steps, so that a second start repeats it all."""
+        context.step = lambda _name, work, *args: work(*args)  # type: ignore[method-assign]
+        return count(context, spec)
+
+    handlers = {"count": count, "forgetful": forgetful}
+    jobs = Jobs(Database(url), SystemClock(), handlers, heartbeat_s=0.2, lease_s=1.0)
     jobs.start(worker_id)
     sys.stdout.write("ready\n")
     sys.stdout.flush()

@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from loopwright.foundation.blobs import Blobs, Corrupt
-from loopwright.foundation.errors import NotFound, Unavailable
+from loopwright.foundation.blobs import Blobs
+from loopwright.foundation.errors import Corrupt, NotFound, Unavailable
 
 
 def test_put_get_open_delete(blobs: Blobs) -> None:

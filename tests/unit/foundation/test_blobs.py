@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopwright.foundation.blobs import Blobs, Corrupt, safe_path
-from loopwright.foundation.errors import Invalid, NotFound
+from loopwright.foundation.blobs import Blobs, safe_path
+from loopwright.foundation.errors import Corrupt, Invalid, NotFound
 
 ROOT = Path("/srv/store")
 HOSTILE = st.one_of(

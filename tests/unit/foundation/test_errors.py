@@ -8,6 +8,7 @@ from loopwright.foundation.errors import Invalid, LoopwrightError, TooLarge, Una
 FAMILIES = {
     "LoopwrightError": ("internal", 500, False),
     "Invalid": ("invalid", 400, False),
+    "Unprocessable": ("unprocessable", 422, False),
     "Unauthenticated": ("unauthenticated", 401, False),
     "Denied": ("denied", 403, False),
     "NotFound": ("not_found", 404, False),
@@ -18,6 +19,7 @@ FAMILIES = {
     "UpstreamTimeout": ("upstream_timeout", 504, True),
     "Unavailable": ("unavailable", 503, True),
     "DiskFull": ("disk_full", 507, True),
+    "Corrupt": ("corrupt", 503, False),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from loopwright.foundation.clock import Clock
-from loopwright.foundation.errors import LoopwrightError
+from loopwright.foundation.errors import LoopwrightError, error_from
 from loopwright.foundation.jobs.schemas import Progress
 
 REPORT_EVERY_S: Final = 0.5
@@ -73,7 +73,7 @@ class JobContext:
 
         outcome = self._ledger.run_step(name, guarded)
         if "error" in outcome:
-            raise revive(outcome["error"])
+            raise error_from(outcome["error"])
         result: T = outcome["ok"]
         return result
 
@@ -116,23 +116,3 @@ class JobContext:
 
 JobHandler = Callable[[JobContext, dict[str, Any]], dict[str, Any]]
 """Does the work of one kind of job: `(context, spec) -> result`, both JSON objects."""
-
-
-def revive(problem: dict[str, Any]) -> LoopwrightError:
-    """The error whose `problem()` this was, of the same class when that still exists."""
-    waiting: list[type[LoopwrightError]] = [LoopwrightError]
-    family = LoopwrightError
-    while waiting:
-        candidate = waiting.pop()
-        if candidate.code == problem.get("code") and candidate.__name__ == problem.get("title"):
-            family = candidate
-            break
-        waiting.extend(candidate.__subclasses__())
-    error = family.__new__(family)
-    LoopwrightError.__init__(
-        error,
-        str(problem.get("detail", "")),
-        hint=str(problem.get("hint", "")),
-        param=str(problem.get("param", "")),
-    )
-    return error

@@ -18,7 +18,7 @@ _WORKFLOW: Final = "loopwright.job"
 _QUEUE: Final = "loopwright-jobs"
 # By default a hash of the code, and work of another version is never picked up: an upgrade would strand every job.
 _VERSION: Final = "1"
-_POLL_S: Final = 0.5
+_POLL_S: Final = 1.0
 _SETTLE_S: Final = 5.0
 
 
