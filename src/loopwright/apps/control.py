@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import socket
@@ -48,9 +49,10 @@ def build_control(house: House) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        house.start()
+        # The job engine refuses to be started from within an event loop.
+        await asyncio.to_thread(house.start)
         yield
-        house.stop()
+        await asyncio.to_thread(house.stop)
 
     app = FastAPI(
         title="Loopwright", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
@@ -152,6 +154,9 @@ def main() -> None:
     except LoopwrightError as error:
         _announce(arguments.announce, {"ready": False, "error": error.message, "hint": error.hint})
         raise SystemExit(1) from error
+    except Exception as error:
+        _announce(arguments.announce, {"ready": False, "error": f"control did not start: {error!r}"})
+        raise
 
 
 def _serve(settings: Settings, app: FastAPI, announcement: dict[str, object], announce: int | None) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import msgspec
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
@@ -41,7 +40,8 @@ def build_router(house: House) -> APIRouter:
 
     @router.post("/search")
     @action(OPERATOR)
-    def search(body: Search) -> Any:
-        return house.passages(body.team_id, body.knowledge_base, body.query, body.top_k)
+    def search(body: Search) -> Response:
+        found = house.passages(body.team_id, body.knowledge_base, body.query, body.top_k)
+        return Response(msgspec.json.encode(found), media_type="application/json")
 
     return router

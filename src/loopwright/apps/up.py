@@ -77,6 +77,12 @@ class Child:
         time.sleep(0 if steady else self._pause - 0.1)
         self.start()
 
+    def kill(self) -> None:
+        """Ends the process at once."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
     def stop(self) -> None:
         """Asks the process to end, and ends it after STOP_LIMIT_S."""
         if self.process is None or self.process.poll() is not None:
@@ -136,7 +142,11 @@ class Supervisor:
             fd = listening.fileno()
             gateway = Child("gateway", [self.GATEWAY, "--fd", str(fd)], (fd,), log)
             try:
-                first_key = self._start(control, gateway, url)
+                try:
+                    first_key = self._start(control, gateway, url)
+                except LoopwrightError:
+                    gateway.kill()
+                    raise
                 self._welcome(url, first_key)
                 while not self._stopping.wait(0.05):
                     if self._code is not None and self._code.changed():
@@ -148,7 +158,7 @@ class Supervisor:
                 gateway.stop()
                 control.stop()
                 lock.close()
-        typer.echo("stopped; everything acknowledged is kept")
+        _tell("stopped; everything acknowledged is kept")
 
     def _start(self, control: Child, gateway: Child, url: str) -> str:
         reading, writing = os.pipe()
@@ -211,7 +221,7 @@ class Supervisor:
             )
         else:
             lines.append("Lost the key? Make one with: loopwright keys create NAME")
-        typer.echo("\n".join(lines))
+        _tell("\n".join(lines))
         if self._demo:
             threading.Thread(target=self._seed, args=(client,), daemon=True).start()
 
@@ -221,9 +231,15 @@ class Supervisor:
 
         try:
             for line in seed(client):
-                typer.echo(line)
+                _tell(line)
         except LoopwrightError as error:
-            typer.echo(f"the demo could not be made: {error.message} {error.hint}")
+            _tell(f"the demo could not be made: {error.message} {error.hint}")
+
+
+def _tell(text: str) -> None:
+    """Prints at once, also into a file or a pipe."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def prepare_home(settings: Settings) -> None:

@@ -1,0 +1,133 @@
+"""Control's services, wired once: who stores where, who runs whose jobs, in which order they start and stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from loopwright.access import AccessService, AccessStore, MasterSecret, SessionSigner
+from loopwright.access.service import FirstStart
+from loopwright.apps.local import known_url
+from loopwright.apps.migrate import migrate
+from loopwright.apps.wiring import catalog_service, spool_writer
+from loopwright.catalog import Snapshot, Specs
+from loopwright.datasets import DatasetService, DatasetStore
+from loopwright.foundation.blobs import Blobs
+from loopwright.foundation.clock import SystemClock
+from loopwright.foundation.cluster import Executor, Limits
+from loopwright.foundation.database import Database
+from loopwright.foundation.identity import Principal
+from loopwright.foundation.jobs import Jobs
+from loopwright.foundation.lake import Lake, TableLeases
+from loopwright.foundation.settings import Settings
+from loopwright.gateway import BUILTIN_MODELS
+from loopwright.retrieval import KnowledgeBaseService, KnowledgeStore, PassageTables
+from loopwright.retrieval.jobs import build_jobs as knowledge_jobs
+from loopwright.retrieval.reading import ENTRY
+from loopwright.retrieval.specs import spec_kinds as knowledge_kinds
+from loopwright.signals import Embedder, Passage, load_embedder
+from loopwright.traces import Drainer, TraceService, TraceStore
+
+READER_LIMITS = Limits(memory_mb=1024, cpu_s=60, wall_s=90)
+
+
+class House:
+    """Every service control offers."""
+
+    def __init__(self, settings: Settings, operator_token: str) -> None:
+        self.settings = settings
+        self.operator_token = operator_token
+        clock = SystemClock()
+        self.database = Database(settings.catalogue_url)
+        secret = MasterSecret.load(settings.secret_key.get_secret_value(), settings.home)
+        self._access_store = AccessStore(self.database)
+        self.access = AccessService(self._access_store, SessionSigner(secret.derive("session")), clock)
+        self.catalog = catalog_service(self.database, secret, clock)
+        lake = Lake(settings.lake_url, TableLeases(self.database, clock))
+        self._spool = spool_writer(settings)
+        trace_store = TraceStore(lake)
+        self._drainer = Drainer(settings.spool_dir, trace_store, clock=clock)
+        self.traces = TraceService(trace_store, self._drainer, self._spool, clock=clock)
+        self.datasets = DatasetService(DatasetStore(self.database, lake), self.traces, clock=clock)
+        self.jobs = Jobs(self.database, clock)
+        self._children = Executor(READER_LIMITS)
+        self.knowledge = KnowledgeBaseService(
+            KnowledgeStore(self.database),
+            PassageTables(lake),
+            Blobs(settings.blobs_url),
+            self.embedder,
+            lambda payload: self._children.run(ENTRY, payload),
+            self.jobs,
+            clock,
+        )
+        self.jobs.register(knowledge_jobs(self.knowledge))
+        self.specs = Specs(self.database, {**self.catalog.spec_kinds(), **knowledge_kinds(self.knowledge)})
+        self._embedder = cache(load_embedder)
+        self._embedder_lock = threading.Lock()
+
+    def prepare(self) -> FirstStart | None:
+        """Brings the catalogue to this release and makes the first team when there is none."""
+        migrate(self.database)
+        self.jobs.migrate()
+        return self.access.first_start()
+
+    def start(self) -> None:
+        """Starts the drainer and the jobs, and loads the embedder beside them."""
+        self._drainer.start()
+        self.jobs.start("control", "control")
+        threading.Thread(target=self.embedder, name="embedder", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stops what `start` started; what was acknowledged is in the spool or the catalogue."""
+        self.jobs.stop()
+        self._spool.close()
+        self._drainer.close()
+        self._children.close()
+        self.database.close()
+
+    def embedder(self, choice: str = "") -> Embedder:
+        """The embedder of that name, by default the one of the settings; loaded once."""
+        with self._embedder_lock:
+            return self._embedder(choice or self.settings.embedder)
+
+    def passages(self, team_id: str, knowledge_base: str, query: str, top_k: int) -> Sequence[Passage]:
+        """Passages for a gateway step."""
+        principal = Principal(team_id=team_id, subject="gateway", role="viewer")
+        found = self.knowledge.search(principal, knowledge_base, query[:2000], top_k=top_k)
+        return [
+            Passage(
+                text=hit.text,
+                title=hit.title,
+                source=hit.source,
+                heading=hit.heading,
+                page=hit.page,
+                knowledge_base=knowledge_base,
+                document_id=hit.document_id,
+                passage_id=hit.passage_id,
+            )
+            for hit in found.items
+        ]
+
+    def snapshot(self) -> Snapshot:
+        """The catalogue as the gateway sees it."""
+        return self.catalog.snapshot(self._access_store, BUILTIN_MODELS, None)
+
+    def base_url(self) -> str:
+        """Where users reach the gateway."""
+        return self.settings.public_url or known_url(self.settings)
+
+    def counts(self, principal: Principal) -> dict[str, int]:
+        """How much the caller's team has of everything."""
+        return {
+            "traces": self.traces.count(principal.team_id),
+            "datasets": len(self.datasets.list_datasets(principal.team_id)),
+            "knowledge_bases": len(self.knowledge.bases(principal)),
+            "keys": len(self.access.keys(principal)),
+        }
+
+    def drainer_health(self) -> dict[str, Any]:
+        """Whether traces reach the lake, and how many bytes wait."""
+        health = self._drainer.health
+        return {"fault": health.reason, "backlog": health.waiting_bytes}
