@@ -307,6 +307,17 @@ export interface Citation {
   text: string;
 }
 
+export interface EndpointSpec {
+  model?: string;
+  knowledge_base?: string | { name: string } | null;
+}
+
+export interface Endpoint {
+  name: string;
+  description: string;
+  releases: { version: number; spec: EndpointSpec }[];
+}
+
 export interface Model {
   id: string;
   owned_by?: string;

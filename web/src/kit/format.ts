@@ -31,7 +31,7 @@ export function cost(usd: number | null | undefined): string {
 }
 
 /** Dollars for a column whose header holds the unit: always six decimals, so that points line up. */
-export const dollars = (usd: number | null | undefined): string => (usd === null || usd === undefined ? "–" : usd.toFixed(6));
+export const dollars = (usd: number | null | undefined): string => (usd === null || usd === undefined ? "–" : usd === 0 ? "0" : usd.toFixed(6));
 
 /** Milliseconds for a column whose header holds the unit. */
 export const millis = (ms: number): string => (ms < 10 ? ms.toFixed(1) : count(ms));

@@ -4,6 +4,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { datasetsQuery } from "../../api/queries";
 import type { Dataset } from "../../api/types";
+import { Snippet } from "../../kit/code";
 import { DataTable, type Column } from "../../kit/DataTable";
 import { ErrorNote } from "../../kit/ErrorNote";
 import { count } from "../../kit/format";
@@ -62,6 +63,8 @@ export function Datasets() {
           <Link to="/traces" search={{ feedback: "up" }} className="btn" data-variant="plain">
             {text("datasets.none.step")}
           </Link>
+          <p className="muted">{text("empty.shell")}</p>
+          <Snippet label={text("empty.shell")} code="loopwright dataset from-traces good-answers --feedback up" />
         </Empty>
       )}
     </div>

@@ -14,6 +14,7 @@ import { Dialog } from "../../kit/overlays";
 import { Button, Empty, Fact, Loading, PageHeader, Status, Time, useTitle } from "../../kit/parts";
 import { useText } from "../../messages";
 import { AddDocuments } from "./AddDocuments";
+import { Assistants } from "./Assistants";
 import { DocumentSheet } from "./DocumentSheet";
 import { Documents } from "./Documents";
 import { JobProgress } from "./JobProgress";
@@ -85,6 +86,7 @@ function Body({ base }: { base: KnowledgeBaseDetail }) {
         items={[
           { id: "search", label: text("kb.search"), content: <Search name={name} ready={base.passage_count > 0} question={search.q ?? ""} onQuestion={(q) => go({ q: q || undefined })} onOpen={(document, passage) => go({ document, passage })} /> },
           { id: "documents", label: `${text("kb.documents")} ${count(base.document_count)}`, content: <Documents name={name} sort={search.sort} onSort={(sort) => go({ sort })} openId={search.document} onOpen={(document) => go({ document, passage: undefined })} /> },
+          { id: "assistants", label: text("assistant.tab"), content: <Assistants base={name} /> },
           { id: "failures", label: `${text("kb.failures")} ${count(base.failures.length)}`, content: <Failures failures={base.failures} /> },
           { id: "versions", label: text("kb.versions"), content: <Versions base={base} /> },
         ]}

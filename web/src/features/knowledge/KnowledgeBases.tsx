@@ -4,6 +4,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { knowledgeBasesQuery } from "../../api/queries";
 import type { KnowledgeBase } from "../../api/types";
+import { Snippet } from "../../kit/code";
 import { DataTable, type Column } from "../../kit/DataTable";
 import { ErrorNote } from "../../kit/ErrorNote";
 import { count } from "../../kit/format";
@@ -65,6 +66,8 @@ export function KnowledgeBases() {
           <Button icon="upload" onClick={() => setCreating(true)}>
             {text("kb.none.step")}
           </Button>
+          <p className="muted">{text("empty.shell")}</p>
+          <Snippet label={text("empty.shell")} code="loopwright kb create handbook ./docs" />
         </Empty>
       )}
       {create && <AddDocuments onClose={() => setCreating(false)} />}

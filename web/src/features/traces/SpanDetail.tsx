@@ -73,7 +73,7 @@ export function SpanDetail({ span, tab, onTab }: { span: Span; tab: string; onTa
         </span>
       </h2>
       <SpanFacts span={span} />
-      {span.error && (
+      {span.error && span.parent_span_id && (
         <p className="span-error" dir="auto">
           <code>{span.error.code}</code> {span.error.message}
         </p>
