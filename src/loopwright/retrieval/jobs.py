@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 
 from loopwright.foundation.jobs import JobContext, JobHandler
-from loopwright.retrieval.building import BUILD, IndexBuilder, Plan
+from loopwright.retrieval.building import BUILD, Plan
+from loopwright.retrieval.service import KnowledgeBaseService
 
 
-def build_jobs(builder: IndexBuilder) -> dict[str, JobHandler]:
+def build_jobs(service: KnowledgeBaseService) -> dict[str, JobHandler]:
     """Handlers by kind."""
+    builder = service.builder
 
     def build(ctx: JobContext, spec: dict[str, Any]) -> dict[str, Any]:
         base_id = str(spec["knowledge_base_id"])

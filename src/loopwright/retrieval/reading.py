@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from tokenizers import Tokenizer
 
+from loopwright.foundation.cluster import Limits
 from loopwright.foundation.errors import LoopwrightError
 from loopwright.retrieval.chunking import Chunk, Chunker, Recipe
 from loopwright.retrieval.parsing import Part, parse, split_parts
 
-MEMORY_MB: Final = 2048
-CPU_S: Final = 60
-WALL_S: Final = 120
+LIMITS: Final = Limits(memory_mb=1536, cpu_s=60, wall_s=90)
+"""Of one group of files."""
+
 CHILD_BYTES: Final = 16 * 1024 * 1024
 """Files that share a child; a larger one gets its own."""
 
@@ -67,11 +69,7 @@ def read_child(payload: bytes) -> bytes:
             return msgspec.json.encode(_PartsReply(parts=tuple(split_parts(request.name, request.content))))
         except LoopwrightError as error:
             return msgspec.json.encode(_PartsReply(reason=error.message))
-    tokenizer = Tokenizer.from_file(request.tokenizer_file) if request.tokenizer_file else None
-    if tokenizer is not None:
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-    chunker = Chunker(request.recipe, tokenizer)
+    chunker = _chunker(request.recipe, request.tokenizer_file)
     return msgspec.json.encode([_read(chunker, file) for file in request.files])
 
 
@@ -107,6 +105,15 @@ def read_parts(run: RunLimited, name: str, content: bytes) -> tuple[tuple[Part, 
     except LoopwrightError as error:
         return (), f"reading it was stopped: {error.message}"
     return reply.parts, reply.reason
+
+
+@lru_cache(4)
+def _chunker(recipe: Recipe, tokenizer_file: str) -> Chunker:
+    tokenizer = Tokenizer.from_file(tokenizer_file) if tokenizer_file else None
+    if tokenizer is not None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+    return Chunker(recipe, tokenizer)
 
 
 def _read(chunker: Chunker, file: File) -> ReadDocument:

@@ -15,7 +15,7 @@ from loopwright.foundation.errors import Conflict, Invalid, LoopwrightError, Not
 from loopwright.foundation.identity import Principal
 from loopwright.foundation.ids import is_name, new_id
 from loopwright.foundation.jobs import Job, Jobs
-from loopwright.retrieval.building import BUILD, EmbedderOf
+from loopwright.retrieval.building import BUILD, EmbedderOf, IndexBuilder
 from loopwright.retrieval.chunking import Recipe
 from loopwright.retrieval.index.fusion import fuse
 from loopwright.retrieval.index.store import PassageIndex, PassageRow, PassageTables
@@ -72,6 +72,7 @@ class KnowledgeBaseService:
         self._jobs = jobs
         self._clock = clock
         self._uploads = Uploads(store, blobs, run, clock)
+        self.builder = IndexBuilder(store, tables, blobs, embedder_of, run, clock)
 
     def create(
         self, principal: Principal, name: str, description: str = "", recipe: Mapping[str, object] | None = None
