@@ -31,8 +31,7 @@ up: setup ## Set up, start, and seed the demo; prints the URL and the two lines 
 setup-dev: setup $(STAMPS)/dev ## What `make setup` does, and the tools that test and check
 
 dev: setup-dev ## Start with reload on change, and the Vite server for the screens
-	@trap 'trap - EXIT; kill 0' INT TERM EXIT; \
-	  if [ -f web/package.json ]; then (cd web && npm run dev) & fi; \
+	@if [ -f web/package.json ]; then (cd web && exec node_modules/.bin/vite) & trap "kill $$!" EXIT; fi; \
 	  $(BIN)/loopwright up --demo --reload
 
 test: setup-dev ## Run every test this machine can run, and say what was skipped
