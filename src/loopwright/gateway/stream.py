@@ -67,7 +67,8 @@ class _Answer(msgspec.Struct):
     model: str | None = None
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    # Not `Raw | None`, which msgspec reads as None alone: every error would be one of decoding.
+    error: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
@@ -116,7 +117,7 @@ class StreamTap:
     def see(self, data: bytes) -> _Answer:
         """Takes one chunk in. Raises UpstreamFailed for a chunk that is an error or not a chunk."""
         answer = read_answer(data)
-        if answer.error is not None and bytes(answer.error) != b"null":
+        if bytes(answer.error) != b"null":
             raise UpstreamFailed(
                 f"the provider answered with an error: {bytes(answer.error)[:500].decode(errors='replace')}"
             )

@@ -163,6 +163,10 @@ def test_the_callers_parameters_go_before_the_endpoints(door: Door) -> None:
             "invalid",
             "from 1 to 128",
         ),
+        (b'{"model": "support@' + b"9" * 5000 + b'"}', 404, "model_not_found", "no version or stage"),
+        (b'{"model": "builtin/echo", "metadata": "\xff"}', 400, "invalid", "metadata is not sound JSON"),
+        (b'{"model": "builtin/echo", "user": "\xff"}', 400, "invalid", "user must be a string"),
+        (b'{"model": "builtin/echo", "messages": [{"content": "\xff"}]}', 400, "invalid", "messages is not sound JSON"),
         (b"[" * 200_000, 413, "too_large", "the limit is"),
         (b"[" * 90_000, 400, "invalid", "not a JSON object"),
     ],
@@ -188,6 +192,8 @@ def test_bad_requests_get_one_clear_error(door: Door, body: bytes, status: int, 
         (None, {"api-key": KEY}, 200),
         (VIEWER_KEY, {}, 403),
         (None, {"cookie": "loopwright_session=forged.sig"}, 401),
+        (None, {"cookie": "loopwright_session=é.é"}, 401),
+        ("é", {}, 401),
     ],
 )
 def test_who_may_call(door: Door, key: str | None, headers: dict[str, str], status: int) -> None:
@@ -237,7 +243,15 @@ def test_usage_is_estimated_and_marked_when_the_provider_gives_none(door: Door) 
     door.scripted.body = json.dumps({"choices": [{"index": 0, "message": {"content": "hi"}}]}).encode()
     door.chat(model="acme/large")
     assert door.spool.root.usage_estimated
-    assert door.spool.root.input_tokens == 5
+    assert (door.spool.root.input_tokens, door.spool.root.output_tokens) == (5, 1)
+
+
+def test_an_error_under_a_good_status_is_the_providers_failure(door: Door) -> None:
+    door.scripted.body = b'{"error": {"message": "the model is loading"}}'
+    answer = door.chat(model="acme/large")
+    assert answer.status == 502
+    assert "the model is loading" in answer.json()["error"]["message"]
+    assert door.spool.root.status == "error"
 
 
 def test_a_failure_before_the_first_byte_keeps_its_status(door: Door) -> None:
