@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
 from dbos import error as engine_errors
-from sqlalchemy import Connection
 
 from loopwright.foundation.errors import Conflict
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _APPLICATION: Final = "loopwright"
 _WORKFLOW: Final = "loopwright.job"
