@@ -1,5 +1,5 @@
 /** The small parts every screen is made of. */
-import { useEffect, useState, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode } from "react";
+import { useEffect, useId, useState, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode } from "react";
 import { useText, useNamed } from "../messages";
 import { useAppearance } from "../shell/appearance";
 import { absolute, ago, shortId } from "./format";
@@ -26,16 +26,22 @@ export function IconButton({ icon, label, ...rest }: { icon: IconName; label: st
 interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
   label: string;
   hint?: string;
-  hideLabel?: boolean;
 }
 
-export function Field({ label, hint, hideLabel, ...rest }: FieldProps) {
+export function Field({ label, hint, ...rest }: FieldProps) {
+  const id = useId();
   return (
-    <label className="field">
-      <span className={hideLabel ? "sr-only" : "field-label"}>{label}</span>
-      <input className="input" {...rest} />
-      {hint && <span className="field-hint">{hint}</span>}
-    </label>
+    <div className="field">
+      <label htmlFor={id} className="field-label">
+        {label}
+      </label>
+      <input id={id} className="input" aria-describedby={hint ? `${id}-hint` : undefined} {...rest} />
+      {hint && (
+        <span id={`${id}-hint`} className="field-hint">
+          {hint}
+        </span>
+      )}
+    </div>
   );
 }
 

@@ -1,15 +1,17 @@
 /** The frame around every screen: rail, main landmark, palette, help, and the keys that work everywhere. */
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { Icon } from "../kit/Icon";
 import { Loading } from "../kit/parts";
 import { useText } from "../messages";
 import { useHotkeys, type Hotkeys } from "./hotkeys";
 import { SCREENS } from "./screens";
 
-const Palette = lazy(async () => ({ default: (await import("./Palette")).Palette }));
+const loadPalette = async () => ({ default: (await import("./Palette")).Palette });
+const Palette = lazy(loadPalette);
 const Help = lazy(async () => ({ default: (await import("./Help")).Help }));
 
+const PALETTE_AHEAD_MS = 1500;
 const PALETTE_KEY = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘K" : "^K";
 
 function focusSearch(): void {
@@ -20,6 +22,11 @@ export function Shell() {
   const text = useText();
   const navigate = useNavigate();
   const [over, setOver] = useState<"palette" | "help" | null>(null);
+  useEffect(() => {
+    // Fetched ahead of the first Ctrl+K: letters typed right after it must not be lost.
+    const timer = setTimeout(() => void loadPalette(), PALETTE_AHEAD_MS);
+    return () => clearTimeout(timer);
+  }, []);
   const keys: Hotkeys = {
     "mod+k": () => setOver(over === "palette" ? null : "palette"),
     "?": () => setOver("help"),
