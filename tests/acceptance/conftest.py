@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.acceptance.product import Product
 from tests.acceptance.upstream import Upstream
 

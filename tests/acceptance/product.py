@@ -88,12 +88,18 @@ class Product:
         """The process id of `gateway` or `control` right now."""
         assert self.process is not None
         found = subprocess.run(
-            ["pgrep", "-P", str(self.process.pid), "-f", f"loopwright.apps.{name}"], capture_output=True, text=True, check=False
+            ["pgrep", "-P", str(self.process.pid), "-f", name], capture_output=True, text=True, check=False
         ).stdout.split()
         return int(found[0]) if found else None
 
     def request(
-        self, method: str, path: str, body: object = None, *, key: str | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> tuple[int, Any, dict[str, str]]:
         """Status, decoded body and headers of one request with a key, by default the first one; `""` sends none."""
         parts = urlsplit(self.url)
@@ -112,7 +118,8 @@ class Product:
         finally:
             connection.close()
         kind = response.headers.get_content_type()
-        decoded = json.loads(raw) if raw and kind.endswith("json") and kind != "application/x-ndjson" else raw.decode(errors="replace")
+        is_json = raw and kind.endswith("json") and kind != "application/x-ndjson"
+        decoded = json.loads(raw) if is_json else raw.decode(errors="replace")
         return response.status, decoded, {name.lower(): value for name, value in response.headers.items()}
 
     def get(self, path: str) -> Any:
@@ -121,10 +128,14 @@ class Product:
         assert status == 200, (status, body)
         return body
 
-    def command(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, check: bool = True, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Runs `loopwright ...` against this data folder."""
         command = [str(Path(sys.executable).with_name("loopwright")), *arguments]
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, input=stdin, timeout=300, check=False)
+        done = subprocess.run(
+            command, env=self.env, capture_output=True, text=True, input=stdin, timeout=300, check=False
+        )
         assert not check or done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done
 

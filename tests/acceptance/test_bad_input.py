@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.acceptance.product import Product
 
 
@@ -56,7 +57,9 @@ def test_a_wrong_key(product: Product) -> None:
     done = subprocess.run(
         _command("models"),
         env={**product.env, "LOOPWRIGHT_URL": product.url, "LOOPWRIGHT_API_KEY": "lw-wrong"},
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 4
     assert "not known here" in done.stderr
@@ -116,7 +119,8 @@ def test_an_empty_folder(product: Product, tmp_path: Path) -> None:
 
 
 def test_bad_specs_name_every_fault_and_change_nothing(product: Product) -> None:
-    text = "kind: Provider\nname: Bad Name\nbase_url: ftp://x\n---\nkind: Nonsense\n---\nkind: Price\nname: a/b\nextra: 1\n"
+    provider = "kind: Provider\nname: Bad Name\nbase_url: ftp://x\n"
+    text = f"{provider}---\nkind: Nonsense\n---\nkind: Price\nname: a/b\nextra: 1\n"
     done = product.command("apply", "-f", "-", stdin=text, check=False)
     assert done.returncode == 1
     for said in ("document 1 (Provider): name", "document 1 (Provider): base_url", "'Nonsense'", "extra"):
@@ -128,7 +132,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 48 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], capture_output=True, check=False)
+    command = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, check=False)
     if mounted.returncode != 0:
         pytest.skip("mounting a tmpfs needs root; run as root to test a full disk")
     yield folder

@@ -86,7 +86,8 @@ class Upstream:
     async def _whole(self, served: Served) -> web.Response:
         served.finished, served.sent_tokens = True, self.chunks
         message = {"role": "assistant", "content": f"seen {served.marker}"}
-        return web.json_response({**_head(), "choices": [_choice(message=message, finish_reason="stop")], "usage": self._usage()})
+        choices = [_choice(message=message, finish_reason="stop")]
+        return web.json_response({**_head(), "choices": choices, "usage": self._usage()})
 
     async def _stream(self, request: web.Request, served: Served) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})

@@ -6,6 +6,7 @@ decision whether it may act. The gateway and control ask before anything else ha
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from loopwright.access.credentials import SessionSigner, hash_secret, new_key
@@ -13,20 +14,29 @@ from loopwright.access.policy import allowed
 from loopwright.access.secrets import MasterSecret
 
 if TYPE_CHECKING:
-    from loopwright.access.service import AccessService
+    from loopwright.access.service import AccessService, FirstStart
     from loopwright.access.store import AccessStore
 
-__all__ = ["AccessService", "AccessStore", "MasterSecret", "SessionSigner", "allowed", "hash_secret", "new_key"]
+__all__ = [
+    "AccessService",
+    "AccessStore",
+    "FirstStart",
+    "MasterSecret",
+    "SessionSigner",
+    "allowed",
+    "hash_secret",
+    "new_key",
+]
+
+_LAZY = {
+    "AccessService": "loopwright.access.service",
+    "AccessStore": "loopwright.access.store",
+    "FirstStart": "loopwright.access.service",
+}
 
 
 def __getattr__(name: str) -> Any:
     # The store brings SQLAlchemy along, which a process that only checks keys does not need.
-    if name == "AccessService":
-        from loopwright.access.service import AccessService
-
-        return AccessService
-    if name == "AccessStore":
-        from loopwright.access.store import AccessStore
-
-        return AccessStore
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -27,13 +28,14 @@ from loopwright.apps.overview import build_router as overview_routes
 from loopwright.apps.process import die_with_parent
 from loopwright.catalog.routes import build_router as catalog_routes
 from loopwright.datasets.routes import build_router as dataset_routes
-from loopwright.foundation import telemetry
 from loopwright.foundation.errors import Invalid, LoopwrightError, NotFound
 from loopwright.foundation.jobs.routes import build_router as job_routes
 from loopwright.foundation.settings import Settings, load_settings
+from loopwright.foundation.telemetry import configure_logs, request_id
 from loopwright.retrieval.routes import build_router as knowledge_routes
 from loopwright.traces.routes import build_router as trace_routes
 
+_log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 _PAGE_HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
@@ -100,15 +102,13 @@ async def _security_headers(request: Request, call_next: object) -> Response:
     response: Response = await call_next(request)  # type: ignore[operator]
     for name, value in _PAGE_HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault("x-request-id", telemetry.request_id())
+    response.headers.setdefault("x-request-id", request_id())
     return response
 
 
 def _answer(error: LoopwrightError) -> JSONResponse:
     headers = {"retry-after": "2"} if error.status == 503 else {}
-    return JSONResponse(
-        error.problem(telemetry.request_id()), error.status, headers, media_type="application/problem+json"
-    )
+    return JSONResponse(error.problem(request_id()), error.status, headers, media_type="application/problem+json")
 
 
 async def _problem(_request: Request, error: Exception) -> Response:
@@ -132,19 +132,19 @@ async def _http(_request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(_request: Request, error: Exception) -> Response:
-    telemetry.logger(__name__).error("a request failed inside control", exc_info=error)
+    _log.error("a request failed inside control", exc_info=error)
     return _answer(LoopwrightError("control failed on this request", hint="see its log by the request id"))
 
 
 def main() -> None:
-    """Runs until SIGTERM. `--announce FD` writes one JSON line there when it is ready, with the first key if it made it."""
+    """Runs until SIGTERM; when ready it writes a JSON line to `--announce FD`, with the first key if it made one."""
     parser = argparse.ArgumentParser(prog="loopwright-control")
     parser.add_argument("--announce", type=int)
     arguments = parser.parse_args()
     die_with_parent()
     os.umask(0o077)
     settings = load_settings()
-    telemetry.configure(settings, "control")
+    configure_logs("control", settings.log_dir, settings.log_level)
     announcement: dict[str, object] = {}
     try:
         house = House(settings, operator_token(settings))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loopwright.foundation.client import Client
-from loopwright.foundation.errors import LoopwrightError, NotFound
+from loopwright.foundation.errors import NotFound, Unavailable
 
 NAME = "handbook"
 _SPEC = """\
@@ -60,9 +60,9 @@ def _follow(client: Client, job_id: str) -> None:
             return
         if job["status"] in ("failed", "cancelled"):
             reason = (job.get("error") or {}).get("detail", job["status"])
-            raise LoopwrightError(f"the knowledge base was not built: {reason}", hint=f"loopwright jobs show {job_id}")
+            raise Unavailable(f"the knowledge base was not built: {reason}", hint=f"loopwright jobs show {job_id}")
         time.sleep(0.2)
-    raise LoopwrightError("the knowledge base is still being built", hint=f"loopwright jobs watch {job_id}")
+    raise Unavailable("the knowledge base is still being built", hint=f"loopwright jobs watch {job_id}")
 
 
 def _ask(client: Client, question: str) -> None:

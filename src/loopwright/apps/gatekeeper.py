@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import os
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -18,9 +19,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from loopwright.access import AccessService, allowed
 from loopwright.access.routes import SESSION_COOKIE
 from loopwright.apps.local import OPERATOR_HEADER
-from loopwright.foundation import telemetry
 from loopwright.foundation.errors import Denied, LoopwrightError, NotFound, Unauthenticated
 from loopwright.foundation.identity import PUBLIC, Principal, action_of
+from loopwright.foundation.telemetry import request_context, request_id
 
 OPERATOR = "operator"
 """The action of routes that only this machine's own processes may call."""
@@ -44,15 +45,15 @@ class Gatekeeper:
         if scope["type"] != "http":
             await self._next(scope, receive, send)
             return
-        telemetry.new_request_id()
-        try:
-            await self._admit(scope)
-        except LoopwrightError as error:
-            body = error.problem(telemetry.request_id())
-            response = JSONResponse(body, error.status, media_type="application/problem+json")
-            await response(scope, receive, send)
-            return
-        await self._next(scope, receive, send)
+        with request_context("req_" + os.urandom(12).hex()):
+            try:
+                await self._admit(scope)
+            except LoopwrightError as error:
+                body = error.problem(request_id())
+                response = JSONResponse(body, error.status, media_type="application/problem+json")
+                await response(scope, receive, send)
+                return
+            await self._next(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> None:
         action = self._action(scope)
@@ -106,7 +107,7 @@ class Gatekeeper:
 
 def check_declared(routes: Iterable[BaseRoute]) -> None:
     """Raises RuntimeError that names every route without an action."""
-    undeclared = [f"{sorted(r.methods)} {r.path}" for r in _api_routes(routes) if action_of(r.endpoint) is None]
+    undeclared = [f"{sorted(r.methods or ())} {r.path}" for r in _api_routes(routes) if action_of(r.endpoint) is None]
     if undeclared:
         raise RuntimeError(f"routes without an action: {', '.join(undeclared)}")
 

@@ -18,12 +18,12 @@ from loopwright.apps.process import die_with_parent
 from loopwright.apps.proxy import ControlProxy
 from loopwright.apps.snapshots import SnapshotKeeper
 from loopwright.apps.wiring import catalog_service, spool_writer, steps_of
-from loopwright.catalog.prices import PublicPriceList
-from loopwright.foundation import telemetry
+from loopwright.catalog import PublicPriceList
 from loopwright.foundation.clock import SystemClock
 from loopwright.foundation.database import Database
 from loopwright.foundation.errors import Denied, LoopwrightError, NotFound
 from loopwright.foundation.settings import MEBIBYTE, Settings, load_settings
+from loopwright.foundation.telemetry import configure_logs
 from loopwright.gateway import (
     BUILTIN_MODELS,
     AddressGuard,
@@ -177,7 +177,7 @@ def main() -> None:
     arguments = parser.parse_args()
     die_with_parent()
     settings = load_settings()
-    telemetry.configure(settings, "gateway")
+    configure_logs("gateway", settings.log_dir, settings.log_level)
     if arguments.fd is None:
         listening = socket.create_server((settings.host, settings.port), backlog=2048)
     else:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from loopwright.access import AccessService, AccessStore, MasterSecret, SessionSigner
-from loopwright.access.service import FirstStart
+from loopwright.access import AccessService, AccessStore, FirstStart, MasterSecret, SessionSigner
 from loopwright.apps.local import known_url
 from loopwright.apps.migrate import migrate
 from loopwright.apps.wiring import catalog_service, spool_writer
@@ -23,10 +22,8 @@ from loopwright.foundation.jobs import Jobs
 from loopwright.foundation.lake import Lake, TableLeases
 from loopwright.foundation.settings import Settings
 from loopwright.gateway import BUILTIN_MODELS
-from loopwright.retrieval import KnowledgeBaseService, KnowledgeStore, PassageTables
+from loopwright.retrieval import READER, KnowledgeBaseService, KnowledgeStore, PassageTables, knowledge_base_kinds
 from loopwright.retrieval.jobs import build_jobs as knowledge_jobs
-from loopwright.retrieval.reading import ENTRY
-from loopwright.retrieval.specs import spec_kinds as knowledge_kinds
 from loopwright.signals import Embedder, Passage, load_embedder
 from loopwright.traces import Drainer, TraceService, TraceStore
 
@@ -58,12 +55,12 @@ class House:
             PassageTables(lake),
             Blobs(settings.blobs_url),
             self.embedder,
-            lambda payload: self._children.run(ENTRY, payload),
+            lambda payload: self._children.run(READER, payload),
             self.jobs,
             clock,
         )
         self.jobs.register(knowledge_jobs(self.knowledge))
-        self.specs = Specs(self.database, {**self.catalog.spec_kinds(), **knowledge_kinds(self.knowledge)})
+        self.specs = Specs(self.database, {**self.catalog.spec_kinds(), **knowledge_base_kinds(self.knowledge)})
         self._embedder = cache(load_embedder)
         self._embedder_lock = threading.Lock()
 

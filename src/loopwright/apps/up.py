@@ -28,8 +28,8 @@ from loopwright.foundation.settings import Settings, load_settings
 app = typer.Typer()
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 25.0
-_STEADY_S = 10.0
-_LONGEST_PAUSE_S = 5.0
+_STEADY_S = 3.0
+_LONGEST_PAUSE_S = 1.0
 
 
 @app.command()
@@ -135,8 +135,6 @@ class Supervisor:
         remember_url(self._settings, url)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self._stopping.set())
-        # The children read their settings again; what the command line changed must reach them.
-        os.environ.update({"LOOPWRIGHT_PORT": str(self._settings.port), "LOOPWRIGHT_HOME": str(self._settings.home)})
         with open(self._settings.log_dir / "processes.log", "ab") as log:
             control = Child("control", [self.CONTROL], (), log)
             fd = listening.fileno()
@@ -264,7 +262,7 @@ def prepare_home(settings: Settings) -> None:
 
 def _only_one(settings: Settings) -> IO[str]:
     path: Path = settings.run_dir / "up.lock"
-    lock = open(path, "a+")
+    lock = path.open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

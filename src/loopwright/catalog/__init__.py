@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loopwright.catalog.prices import Price, PriceBook, Usage
+from loopwright.catalog.prices import Price, PriceBook, PublicPriceList, Usage
 from loopwright.catalog.snapshot import EndpointRelease, Provider, Snapshot, Target
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "Price",
     "PriceBook",
     "Provider",
+    "PublicPriceList",
     "Snapshot",
     "SpecKind",
     "Specs",

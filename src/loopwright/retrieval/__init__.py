@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from loopwright.retrieval.building import IndexBuilder
     from loopwright.retrieval.index.store import PassageTables
     from loopwright.retrieval.service import KnowledgeBaseService
+    from loopwright.retrieval.specs import knowledge_base_kinds
     from loopwright.retrieval.store import KnowledgeStore
 
 __all__ = [
+    "READER",
     "IndexBuilder",
     "KnowledgeBaseService",
     "KnowledgeStore",
     "PassageSearch",
     "PassageTables",
     "RetrievalStep",
+    "knowledge_base_kinds",
 ]
 
 _LAZY = {
@@ -31,7 +34,11 @@ _LAZY = {
     "KnowledgeBaseService": "loopwright.retrieval.service",
     "KnowledgeStore": "loopwright.retrieval.store",
     "PassageTables": "loopwright.retrieval.index.store",
+    "knowledge_base_kinds": "loopwright.retrieval.specs",
 }
+
+READER = "loopwright.retrieval.reading:read_child"
+"""What runs in a limited child process to read untrusted files."""
 
 
 def __getattr__(name: str) -> Any:

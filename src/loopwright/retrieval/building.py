@@ -11,7 +11,7 @@ import numpy as np
 
 from loopwright.foundation.blobs import Blobs
 from loopwright.foundation.clock import Clock
-from loopwright.foundation.errors import Conflict, Invalid, LoopwrightError, NotFound
+from loopwright.foundation.errors import Conflict, Invalid, LoopwrightError, NotFound, Unavailable
 from loopwright.retrieval.chunking import Recipe
 from loopwright.retrieval.index.store import PassageRow, PassageTables
 from loopwright.retrieval.reading import File, ReadDocument, Reader, RunLimited
@@ -138,7 +138,7 @@ class IndexBuilder:
             raise Invalid(reason, hint="see the reasons with: loopwright kb show NAME")
         found = self._tables.finish(team_id, base_id, version)
         if found != passages:
-            raise LoopwrightError(f"the index holds {found} passages where {passages} were written")
+            raise Unavailable(f"the index holds {found} passages where {passages} were written")
         self._store.set_version(team_id, base_id, version, counts)
         for old in self._store.switch(team_id, base_id, version, self._clock.now_us()):
             self._tables.drop(team_id, base_id, old)

@@ -9,8 +9,8 @@ from typing import Any, Final, get_args
 import msgspec
 
 from loopwright.foundation.blobs import Blobs
-from loopwright.foundation.database import Connection
 from loopwright.foundation.clock import Clock, iso
+from loopwright.foundation.database import Connection
 from loopwright.foundation.errors import Conflict, Invalid, LoopwrightError, NotFound, Unavailable
 from loopwright.foundation.identity import Principal
 from loopwright.foundation.ids import is_name, new_id

@@ -42,7 +42,7 @@ class KnowledgeBaseSpec(BaseModel):
         return value
 
 
-def spec_kinds(service: KnowledgeBaseService) -> dict[str, SpecKind]:
+def knowledge_base_kinds(service: KnowledgeBaseService) -> dict[str, SpecKind]:
     """The kinds of spec retrieval owns."""
 
     def current(connection: Connection, principal: Principal, name: str) -> dict[str, Any] | None:
