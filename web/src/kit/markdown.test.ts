@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { splitBlocks, splitInline } from "./markdown";
+import { citedIn, splitBlocks, splitInline } from "./markdown";
 
 const known = new Set([1, 2, 3]);
 
@@ -39,6 +39,10 @@ describe("splitInline", () => {
     const back = splitInline(source, known).map((part) => ({ text: "text" in part ? part.text : "", cite: part.kind === "cite" ? `[${part.index}]` : "" }));
     expect(back.map((part) => part.cite || part.text).join("")).toBe("a [1]cd x [99] <b>&amp;");
   });
+});
+
+it("tells which passages an answer points at", () => {
+  expect([...citedIn("# a [3]\n\nb [1]\n\n- c [1, 2]\n\n```\n[4]\n```\n`[4]` [9]", [1, 2, 3, 4])].sort()).toEqual([1, 2, 3]);
 });
 
 describe("splitBlocks", () => {

@@ -38,6 +38,16 @@ export function splitInline(text: string, known: ReadonlySet<number>): Inline[] 
   return pieces;
 }
 
+/** Which of the known citations a text points at, outside of code. */
+export function citedIn(source: string, known: readonly number[]): Set<number> {
+  const cited = new Set<number>();
+  for (const block of splitBlocks(source, new Set(known))) {
+    const lines = block.kind === "paragraph" ? block.lines : block.kind === "list" ? block.items : block.kind === "heading" ? [block.content] : [];
+    for (const part of lines.flat()) if (part.kind === "cite") cited.add(part.index);
+  }
+  return cited;
+}
+
 const FENCE = /^\s*```\s*([\w+-]*)\s*$/;
 const HEADING = /^(#{1,6})\s+(.*)$/;
 const BULLET = /^\s*[-*]\s+(.*)$/;

@@ -40,6 +40,7 @@ export const en = {
   "copy": "Copy",
   "copy.hint": "copy",
   "copy.done": "Copied",
+  "copy.link.done": "Link copied",
   "loading": "Loading",
   "show.all": "Show all ({size})",
   "show.less": "Show less",
@@ -270,6 +271,7 @@ export const en = {
   "chat.seed.hint": "The same seed asks for the same answer.",
   "cite.open": "Open source {n}",
   "cite.sources": "Sources",
+  "cite.more": "{n} more {n|passage|passages} found",
   "cite.page": "page {n}",
   "cite.here": "cited here",
   // datasets

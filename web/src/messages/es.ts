@@ -42,6 +42,7 @@ export const es: Messages = {
   "copy": "Copiar",
   "copy.hint": "copiar",
   "copy.done": "Copiado",
+  "copy.link.done": "Enlace copiado",
   "loading": "Cargando",
   "show.all": "Mostrar todo ({size})",
   "show.less": "Mostrar menos",
@@ -272,6 +273,7 @@ export const es: Messages = {
   "chat.seed.hint": "La misma semilla pide la misma respuesta.",
   "cite.open": "Abrir la fuente {n}",
   "cite.sources": "Fuentes",
+  "cite.more": "{n} {n|pasaje|pasajes} más",
   "cite.page": "página {n}",
   "cite.here": "citado aquí",
   // datasets

@@ -5,6 +5,7 @@ import { Icon } from "../kit/Icon";
 import { Loading } from "../kit/parts";
 import { useText } from "../messages";
 import { useHotkeys, type Hotkeys } from "./hotkeys";
+import { Notice } from "./notice";
 import { SCREENS } from "./screens";
 
 const loadPalette = async () => ({ default: (await import("./Palette")).Palette });
@@ -71,6 +72,7 @@ export function Shell() {
           <Outlet />
         </Suspense>
       </main>
+      <Notice />
       <Suspense fallback={null}>
         {over === "palette" && <Palette onClose={() => setOver(null)} />}
         {over === "help" && <Help onClose={() => setOver(null)} />}

@@ -4,6 +4,7 @@ import { memo } from "react";
 import type { Citation } from "../../api/types";
 import { ErrorNote } from "../../kit/ErrorNote";
 import { count } from "../../kit/format";
+import { citedIn } from "../../kit/markdown";
 import { RichText } from "../../kit/RichText";
 import { Button, CopyButton } from "../../kit/parts";
 import { useNamed, useText } from "../../messages";
@@ -34,7 +35,7 @@ export const TurnView = memo(function TurnView({ turn, busy, last, onCite, onAga
       <h2 className="message-role">{named("role", turn.role)}</h2>
       {turn.role === "user" ? <LongText value={source} /> : <RichText source={source} cites={citations.map((citation) => citation.index)} onCite={cite} />}
       {busy && <span className="caret" role="status" aria-label={text("chat.answering")} />}
-      {citations.length > 0 && <Sources citations={citations} onCite={onCite} />}
+      {citations.length > 0 && <Sources source={source} citations={citations} onCite={onCite} />}
       {turn.error != null && <ErrorNote error={turn.error} what={text("chat.failed")} onRetry={last ? onAgain : undefined} />}
       {turn.stopped && <p className="muted">{text("chat.stopped")}</p>}
       {turn.answer && !busy && <TurnFoot turn={turn} source={source} last={last} onAgain={onAgain} />}
@@ -42,10 +43,29 @@ export const TurnView = memo(function TurnView({ turn, busy, last, onCite, onAga
   );
 });
 
-function Sources({ citations, onCite }: { citations: readonly Citation[]; onCite: (citation: Citation) => void }) {
+/** The passages the answer points at; what else was found and read is one click away. */
+function Sources({ source, citations, onCite }: { source: string; citations: readonly Citation[]; onCite: (citation: Citation) => void }) {
+  const text = useText();
+  const used = citedIn(source, citations.map((citation) => citation.index));
+  const pointed = citations.filter((citation) => used.has(citation.index));
+  const rest = citations.filter((citation) => !used.has(citation.index));
+  return (
+    <>
+      {pointed.length > 0 && <SourceList label={text("cite.sources")} citations={pointed} onCite={onCite} />}
+      {rest.length > 0 && (
+        <details className="more-sources">
+          <summary>{text("cite.more", { n: rest.length })}</summary>
+          <SourceList label={text("cite.more", { n: rest.length })} citations={rest} onCite={onCite} />
+        </details>
+      )}
+    </>
+  );
+}
+
+function SourceList({ label, citations, onCite }: { label: string; citations: readonly Citation[]; onCite: (citation: Citation) => void }) {
   const text = useText();
   return (
-    <ol className="sources" aria-label={text("cite.sources")}>
+    <ol className="sources" aria-label={label}>
       {citations.map((citation) => (
         <li key={`${citation.index} ${citation.passage_id}`}>
           <button type="button" className="source" onClick={() => onCite(citation)} title={citation.text}>

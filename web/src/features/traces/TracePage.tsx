@@ -10,6 +10,7 @@ import { Icon } from "../../kit/Icon";
 import { Button, CopyId, Loading, PageHeader, useTitle } from "../../kit/parts";
 import { useText } from "../../messages";
 import { useHotkeys } from "../../shell/hotkeys";
+import { copyLink } from "../../shell/notice";
 import { MakeDataset } from "../datasets/MakeDataset";
 import { traceLabel } from "./columns";
 import { momentFilter } from "./filter";
@@ -51,7 +52,7 @@ function TraceBody({ detail }: { detail: TraceDetail }) {
   useHotkeys({
     j: () => step(1),
     k: () => step(-1),
-    l: () => void navigator.clipboard.writeText(window.location.href),
+    l: () => copyLink(text("copy.link.done")),
     Escape: () => void navigate({ to: "/traces" }),
   });
   return (

@@ -11,6 +11,7 @@ import { Button, Empty, Loading, PageHeader, useTitle } from "../../kit/parts";
 import { useText } from "../../messages";
 import { useAppearance } from "../../shell/appearance";
 import { useHotkeys, useListKeys } from "../../shell/hotkeys";
+import { copyLink } from "../../shell/notice";
 import { MakeDataset } from "../datasets/MakeDataset";
 import { RequestSnippets } from "../session/useSnippets";
 import { traceColumns } from "./columns";
@@ -54,7 +55,7 @@ export function Traces() {
     (id) => (peek === undefined ? setCursor(id) : setPeek(id)),
     (id) => (peek === undefined ? setPeek(id) : openPage(id)),
   );
-  useHotkeys({ l: () => void navigator.clipboard.writeText(window.location.href) });
+  useHotkeys({ l: () => copyLink(text("copy.link.done")) });
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const loadMore = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
