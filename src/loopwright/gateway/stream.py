@@ -89,7 +89,7 @@ async def sse_data(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         buffer += chunk
         start = 0
         while (end := buffer.find(b"\n", start)) >= 0:
-            line = bytes(buffer[start:end]).rstrip(b"\r")
+            line = bytes(buffer[start:end])
             start = end + 1
             if line.startswith(b"data:"):
                 data = line[5:].strip()
