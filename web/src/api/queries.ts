@@ -41,6 +41,8 @@ export const tracesQuery = (filter: Query) =>
     initialPageParam: "",
     getNextPageParam: (last) => last.next_cursor || undefined,
     staleTime: 60_000,
+    // New traces wait behind a pill: coming back to the tab must not move what is being read.
+    refetchOnWindowFocus: false,
   });
 
 export const traceQuery = (traceId: string) =>

@@ -11,7 +11,7 @@ let pendingTimer: ReturnType<typeof setTimeout> | undefined;
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (target.isContentEditable) return true;
-  if (target instanceof HTMLInputElement) return !["checkbox", "radio", "button", "submit"].includes(target.type);
+  if (target instanceof HTMLInputElement) return !["checkbox", "button", "submit"].includes(target.type);
   return target.matches("textarea, select, [role=listbox], [role=option], [role=menuitem], [role=combobox]");
 }
 

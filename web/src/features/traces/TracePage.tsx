@@ -1,6 +1,6 @@
 /** One trace in full: tree and waterfall on one side, the chosen span on the other, feedback below. */
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, Link, useNavigate, useRouter } from "@tanstack/react-router";
 import { useState } from "react";
 import { traceQuery } from "../../api/queries";
 import type { Span, TraceDetail } from "../../api/types";
@@ -39,6 +39,7 @@ export function TracePage() {
 function TraceBody({ detail }: { detail: TraceDetail }) {
   const text = useText();
   const navigate = useNavigate();
+  const router = useRouter();
   const { span: wanted, tab } = route.useSearch();
   const { trace, spans, scores } = detail;
   const traceId = trace.trace_id;
@@ -53,7 +54,7 @@ function TraceBody({ detail }: { detail: TraceDetail }) {
     j: () => step(1),
     k: () => step(-1),
     l: () => copyLink(text("copy.link.done")),
-    Escape: () => void navigate({ to: "/traces" }),
+    Escape: () => (router.history.canGoBack() ? router.history.back() : void navigate({ to: "/traces" })),
   });
   return (
     <div className="page page-trace">

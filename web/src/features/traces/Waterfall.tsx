@@ -35,7 +35,7 @@ export function Waterfall({ spans, selected, hrefOf, onSelect }: Props) {
   const text = useText();
   const { collapsed, toggle, toggleAll } = useCollapsed(spans);
   const rows = useMemo(() => treeRows(spans, collapsed), [spans, collapsed]);
-  const whole = useMemo(() => Math.max(...rows.map((row) => (row.width > 0 ? row.span.duration_ms / row.width : 0)), 0), [rows]);
+  const whole = useMemo(() => rows.reduce((most, row) => Math.max(most, row.width > 0 ? row.span.duration_ms / row.width : 0), 0), [rows]);
   const scroller = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW, overscan: 10 });
   const at = rows.findIndex((row) => row.span.span_id === selected);
@@ -75,7 +75,7 @@ export function Waterfall({ spans, selected, hrefOf, onSelect }: Props) {
         <span className="num">{duration(whole)}</span>
       </div>
       <div className="waterfall-rows" role="tree" aria-label={text("waterfall.label")} ref={scroller} tabIndex={0} onKeyDown={onKeyDown}>
-        <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
+        <div role="presentation" style={{ height: virtual.getTotalSize(), position: "relative" }}>
           {virtual.getVirtualItems().map((item) => {
             const row = rows[item.index];
             return row ? <SpanRow key={row.span.span_id} row={row} top={item.start} selected={row.span.span_id === selected} collapsed={collapsed.has(row.span.span_id)} onToggle={() => toggle(row.span.span_id)} href={hrefOf(row.span)} onSelect={onSelect} /> : null;
