@@ -73,7 +73,7 @@ class Gatekeeper:
         scope.setdefault("state", {})["principal"] = principal
 
     def _action(self, scope: Scope) -> str | None:
-        for route in _api_routes(self._app.routes):
+        for route in api_routes(self._app.routes):
             match, _ = route.matches(scope)
             if match is Match.FULL:
                 return action_of(route.endpoint)
@@ -107,17 +107,18 @@ class Gatekeeper:
 
 def check_declared(routes: Iterable[BaseRoute]) -> None:
     """Raises RuntimeError that names every route without an action."""
-    undeclared = [f"{sorted(r.methods or ())} {r.path}" for r in _api_routes(routes) if action_of(r.endpoint) is None]
+    undeclared = [f"{sorted(r.methods or ())} {r.path}" for r in api_routes(routes) if action_of(r.endpoint) is None]
     if undeclared:
         raise RuntimeError(f"routes without an action: {', '.join(undeclared)}")
 
 
-def _api_routes(routes: Iterable[Any]) -> Iterable[APIRoute]:
+def api_routes(routes: Iterable[Any]) -> Iterable[APIRoute]:
+    """Every API route, also those of included routers."""
     for route in routes:
         if isinstance(route, APIRoute):
             yield route
         elif inner := getattr(getattr(route, "original_router", None), "routes", None):
-            yield from _api_routes(inner)
+            yield from api_routes(inner)
 
 
 def _session_cookie(headers: Headers) -> str:
