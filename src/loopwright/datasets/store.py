@@ -20,7 +20,7 @@ from loopwright.foundation.ids import new_id
 from loopwright.foundation.lake import Lake, lake_errors
 
 # The row's exported line is what the digest covers, so it is kept as it is.
-_LINE: pa.Field[Any] = pa.field("line", pa.large_binary(), metadata={"lance-encoding:compression": "zstd"})
+_LINE: pa.Field[Any] = pa.field("line", pa.large_binary())
 _COLUMNS: list[pa.Field[Any]] = [pa.field("id", pa.string()), pa.field("trace_id", pa.string()), _LINE]
 ROWS = pa.schema(_COLUMNS)
 WRITE_ROWS = 1_000

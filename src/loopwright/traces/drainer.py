@@ -34,8 +34,6 @@ LOCK_NAME = "drainer.lock"
 MAX_INT64 = (1 << 63) - 1
 
 _log = logging.getLogger(__name__)
-_SPAN_FIELDS = SpanRecord.__struct_fields__
-_SCORE_FIELDS = ScoreRecord.__struct_fields__
 _TEXT_FIELDS = ("input", "output", "attributes")
 _INT_FIELDS = (
     "start_us",
@@ -403,11 +401,11 @@ def _is_foreign(path: Path, position: int) -> bool:
 
 
 def _span_row(record: SpanRecord, span_count: int, kinds: set[str]) -> Row:
-    row = {name: getattr(record, name) for name in _SPAN_FIELDS}
+    row = msgspec.structs.asdict(record)
     for name in _INT_FIELDS:
         # A provider's nonsense count must not stop everybody else's rows.
-        if row[name] is not None:
-            row[name] = max(-MAX_INT64, min(row[name], MAX_INT64))
+        if (number := row[name]) is not None and not -MAX_INT64 <= number <= MAX_INT64:
+            row[name] = MAX_INT64 if number > 0 else -MAX_INT64
     for name in _TEXT_FIELDS:
         row[name] = row[name].decode("utf-8", "replace")
     if record.parent_span_id:
@@ -419,7 +417,7 @@ def _span_row(record: SpanRecord, span_count: int, kinds: set[str]) -> Row:
 
 
 def _score_row(record: ScoreRecord, segment: str, end: int) -> Row:
-    row = {name: getattr(record, name) for name in _SCORE_FIELDS}
+    row = msgspec.structs.asdict(record)
     row["spool_segment"], row["spool_offset"] = segment, end
     return row
 

@@ -22,11 +22,12 @@ from loopwright.traces.selection import Selection
 SCALAR_INDEX_ROWS = 10_000
 TEXT_INDEX_ROWS = 50_000
 SMALL_TABLE_ROWS = 20_000
-FIRST_WINDOW_US = 3_600 * 1_000_000
+FIRST_WINDOW_US = 5 * 1_000_000
 WINDOW_GROWTH = 8
 TAKE_ROWS = 200
 PUSHED_IDS = 2_000
 CACHED_TEAMS = 64
+NOTED_TEAMS = 10_000
 KEEP_VERSIONS = timedelta(minutes=10)
 
 _log = logging.getLogger(__name__)
@@ -35,11 +36,10 @@ _literal = LakeTable.literal
 pc: Any = pyarrow.compute
 
 
-def _field(name: str, kind: pa.DataType, **metadata: str) -> pa.Field[Any]:
-    return pa.field(name, kind, metadata=metadata or None)
+def _field(name: str, kind: pa.DataType) -> pa.Field[Any]:
+    return pa.field(name, kind)
 
 
-_ZSTD = {"lance-encoding:compression": "zstd"}
 SPANS = pa.schema(
     [
         *(_field(name, pa.string()) for name in ("team_id", "trace_id", "span_id", "parent_span_id", "kind", "name")),
@@ -48,14 +48,14 @@ SPANS = pa.schema(
         *(_field(name, pa.string()) for name in ("provider", "model", "requested_model", "endpoint")),
         _field("stream", pa.bool_()),
         *(_field(name, pa.string()) for name in ("session_id", "user_id", "key_id")),
-        *(_field(name, pa.large_string(), **_ZSTD) for name in ("input", "output")),
+        *(_field(name, pa.large_string()) for name in ("input", "output")),
         *(_field(name, pa.int64()) for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")),
         _field("usage_estimated", pa.bool_()),
         *(_field(name, pa.int64()) for name in ("cost_nanousd", "ttft_us")),
-        _field("attributes", pa.large_string(), **_ZSTD),
+        _field("attributes", pa.large_string()),
         # Known of roots only: what lists and searches read instead of the large columns above.
         *(_field(name, pa.string()) for name in ("input_preview", "output_preview", "kinds")),
-        _field("search_text", pa.large_string(), **_ZSTD),
+        _field("search_text", pa.large_string()),
         _field("span_count", pa.int32()),
         _field("stored_us", pa.int64()),
         _field("spool_segment", pa.string()),
@@ -75,7 +75,12 @@ SCORES = pa.schema(
 )
 LARGE_COLUMNS = ("input", "output", "attributes", "search_text")
 SPAN_COLUMNS = [name for name in SPANS.names if name not in {"search_text", "spool_segment", "spool_offset"}]
-LIST_COLUMNS = [name for name in SPAN_COLUMNS if name not in LARGE_COLUMNS]
+# Each column of a list costs as much as its rows: no more of them than a trace shows.
+LIST_COLUMNS = [
+    name
+    for name in SPAN_COLUMNS
+    if name not in {*LARGE_COLUMNS, "team_id", "span_id", "parent_span_id", "kind", "key_id", "kinds"}
+]
 _SCORE_COLUMNS = list(ScoreRecord.__struct_fields__)
 _SPAN_INDEXES: Mapping[str, Any] = {
     "trace_id": "BTREE",
@@ -117,6 +122,7 @@ class TraceStore:
         self._lake = lake
         self._spans = lake.table("spans")
         self._scores = lake.table("scores")
+        self._newest: dict[str, int] = {}
         self._verdicts: dict[str, tuple[int, dict[str, set[str]]]] = {}
         self.is_local = lake.is_local
 
@@ -129,6 +135,8 @@ class TraceStore:
     def append_spans(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """One commit. Raises DiskFull, Unavailable."""
         self._spans.append(pa.Table.from_pylist(list(rows), schema=SPANS))
+        for row in rows:
+            self._note_newest(row["team_id"], row["start_us"])
 
     def append_scores(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """One commit. Raises DiskFull, Unavailable."""
@@ -160,7 +168,7 @@ class TraceStore:
                 return Found(dataset, [])
         search = _Search(dataset, team_id, selection, wanted, before)
         with lake_errors("spans"):
-            return Found(dataset, search.newest(limit, now_us))
+            return Found(dataset, search.newest(limit, min(now_us, self._newest.get(team_id, now_us))))
 
     def arrived(self, team_id: str, since_us: int, known: Iterable[str], limit: int) -> list[Row]:
         """Traces stored at or after a time and not among the `known`, oldest first, at most `limit`."""
@@ -243,6 +251,13 @@ class TraceStore:
                     max_token_length=None,
                 )
 
+    def _note_newest(self, team_id: str, start_us: int) -> None:
+        """Where searches begin to look; only a hint, so teams seen long ago may be forgotten."""
+        if start_us > self._newest.get(team_id, 0):
+            if len(self._newest) >= NOTED_TEAMS:
+                self._newest.clear()
+            self._newest[team_id] = start_us
+
     def _with_feedback(self, team_id: str, feedback: str) -> set[str]:
         """Traces that have this verdict; for `any` and `none` those with any live score."""
         version = _version(self._scores)
@@ -297,8 +312,8 @@ class _Search:
         if wanted is not None and selection.feedback != "none" and len(wanted) <= PUSHED_IDS:
             self._conditions.append(_in("trace_id", sorted(wanted)))
 
-    def newest(self, limit: int, now_us: int) -> list[int]:
-        """Row ids of the newest `limit` matches, newest first."""
+    def newest(self, limit: int, from_us: int) -> list[int]:
+        """Row ids of the newest `limit` matches, newest first; `from_us` is about where the newest may lie."""
         selection = self._selection
         low, high = selection.since_us, selection.until_us
         if self._before is not None:
@@ -308,16 +323,17 @@ class _Search:
         plain = all(any(sign.isalnum() for sign in word) for word in words)
         if words and plain and (indexed := self._text_fragments()) is not None:
             return self._top([self._by_index(low, high), self._scan(low, high, words, indexed)], limit)
-        if self._dataset.count_rows() <= SMALL_TABLE_ROWS:
+        # A session is few rows and has an index of its own: windows would only ask it again and again.
+        if selection.equals.get("session_id") or self._dataset.count_rows() <= SMALL_TABLE_ROWS:
             return self._top([self._scan(low, high, words)], limit)
-        return self._widening(limit, low, high, words, now_us)
+        return self._widening(limit, low, high, words, from_us)
 
-    def _widening(self, limit: int, low: int | None, high: int | None, words: Sequence[str], now_us: int) -> list[int]:
+    def _widening(self, limit: int, low: int | None, high: int | None, words: Sequence[str], from_us: int) -> list[int]:
         """Windows never overlap, so every row is looked at once however far it goes."""
         parts: list[pa.Table] = []
         found, window, end = 0, FIRST_WINDOW_US, high
-        # Clocks of other machines may run ahead, so the first window has no upper end.
-        start = (min(now_us, high) if high is not None else now_us) - window
+        # The first window has no upper end: other machines write too, and their clocks may run ahead.
+        start = (min(from_us, high) if high is not None else from_us) - window
         while True:
             last = (low is not None and start <= low) or start <= 0
             part = self._scan(low if last else start, end, words)
@@ -325,7 +341,9 @@ class _Search:
             found += part.num_rows
             if found >= limit or last:
                 return self._top(parts, limit)
-            window *= WINDOW_GROWTH
+            # By what was found so far, but never much narrower or wider than a guess without it.
+            growth = 1.5 * limit / found if found else WINDOW_GROWTH
+            window = round(window * min(max(growth, 2), 4 * WINDOW_GROWTH))
             start, end = start - window, start
 
     def _scan(
