@@ -45,9 +45,9 @@ class KnowledgeBaseSpec(BaseModel):
 def knowledge_base_kinds(service: KnowledgeBaseService) -> dict[str, SpecKind]:
     """The kinds of spec retrieval owns."""
 
-    def current(connection: Connection, principal: Principal, name: str) -> dict[str, Any] | None:
-        found = service.described(connection, principal, name)
-        return None if found is None else {"kind": "KnowledgeBase", "name": name, **found}
+    def current(connection: Connection, principal: Principal, spec: KnowledgeBaseSpec) -> dict[str, Any] | None:
+        found = service.described(connection, principal, spec.name)
+        return None if found is None else {"kind": "KnowledgeBase", "name": spec.name, **found}
 
     def store(connection: Connection, principal: Principal, spec: KnowledgeBaseSpec) -> None:
         service.describe(connection, principal, spec.name, spec.description, spec.recipe.model_dump())
