@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib.util
 import json
+import os
 import re
 import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from math import log, pi, prod, sqrt
 from pathlib import Path
@@ -100,6 +103,7 @@ class MiniLM:
                 "only BERT with GELU or ReLU can be read",
                 hint=INSTALL_HINT,
             )
+        _use_one_blas_thread()
         self._folder = folder
         self._heads = int(config["num_attention_heads"])
         self._epsilon = float(config.get("layer_norm_eps", 1e-12))
@@ -128,9 +132,21 @@ class MiniLM:
         if len(texts) == 0:
             return found
         encoded = [entry.ids for entry in self._tokenizer.encode_batch_fast(list(texts))]
-        scratch = _Scratch()
-        for rows in _batches([len(ids) for ids in encoded]):
-            found[rows] = self._forward([encoded[row] for row in rows], scratch)
+        scratch = threading.local()
+
+        def run(rows: list[int]) -> None:
+            if not hasattr(scratch, "memory"):
+                scratch.memory = _Scratch()
+            found[rows] = self._forward([encoded[row] for row in rows], scratch.memory)
+
+        batches = list(_batches([len(ids) for ids in encoded]))
+        workers = min(_spare_cores(), len(batches))
+        if workers == 1:
+            for rows in batches:
+                run(rows)
+        else:
+            with ThreadPoolExecutor(workers, thread_name_prefix="embed") as pool:
+                list(pool.map(run, batches))
         found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
         return found
 
@@ -420,6 +436,26 @@ def _features(text: str) -> Iterator[tuple[str, float]]:
             grams = [padded[i : i + 3] for i in range(len(padded) - 2)]
             for gram in grams:
                 yield f"g:{gram}", weight / len(grams)
+
+
+def _spare_cores() -> int:
+    """Cores for many texts at once: all but one, which is left to those who wait for an answer."""
+    return max(1, (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) - 1)
+
+
+def _use_one_blas_thread() -> None:
+    """Makes each matrix product run on the thread that asks for it.
+
+    OpenBLAS's own threads wait for each other by spinning: on busy cores a product takes ten times as long, measured
+    67 ms instead of 13 ms for one question. Batches run on our threads instead. Elsewhere (Accelerate, MKL) nothing
+    is changed.
+    """
+    for library in sorted(Path(np.__file__).parent.parent.glob("numpy.libs/*openblas*")):
+        for name in ("scipy_openblas_set_num_threads64_", "openblas_set_num_threads64_", "openblas_set_num_threads"):
+            setter = getattr(ctypes.CDLL(str(library)), name, None)
+            if setter is not None:
+                setter(ctypes.c_int(1))
+                break
 
 
 def _model_name(folder: Path) -> str:
