@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 UV := $(BIN)/uv
-UV_INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+UV_INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 UV_COMPILE := $(UV) pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes
 
 WEB_INPUTS := $(shell find web \( -name node_modules -o -name dist -o -name tests -o -name '*.tsbuildinfo' \) -prune -o -type f -print 2>/dev/null)
@@ -15,6 +15,8 @@ PYTEST ?= $(BIN)/python -m pytest -q -rs
 SOURCES := src tests examples bench
 
 .DEFAULT_GOAL := help
+# Every start would compile every module anew: seconds, for each of several processes.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup setup-dev up dev test check fix bench lock embed clean
 .DELETE_ON_ERROR:
 
