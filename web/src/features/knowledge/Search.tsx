@@ -104,7 +104,7 @@ function HitView({ hit, onOpen }: { hit: Hit; onOpen: () => void }) {
         </span>
       </header>
       <p dir="auto" className="hit-text">
-        {hit.text}
+        {hit.text.replace(/\n\s*\n/g, "\n")}
       </p>
       <footer>
         <Why name={text("kb.mode.dense")} rank={hit.dense_rank} score={hit.dense_score} />
