@@ -66,6 +66,7 @@ class House:
 
     def prepare(self) -> FirstStart | None:
         """Brings the catalogue to this release and makes the first team when there is none."""
+        self.database.claim_writer()
         migrate(self.database)
         self.jobs.migrate()
         return self.access.first_start()

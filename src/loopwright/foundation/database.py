@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Final
 
 from sqlalchemy import BigInteger, Column, Engine, Integer, MetaData, Table, create_engine, event, select, text
 from sqlalchemy import Connection as Connection  # the door through which services name it
@@ -16,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from loopwright.foundation.errors import DiskFull, Unavailable
+from loopwright.foundation.errors import Conflict, DiskFull, Unavailable
 
 metadata = MetaData(
     naming_convention={
@@ -29,6 +30,7 @@ metadata = MetaData(
 """Every table of the catalogue, whichever package owns it."""
 
 BUSY_TIMEOUT_MS = 10_000
+WAL_RESET_FAULT: Final = ((3, 7, 0), (3, 51, 2))
 
 catalogue_epochs = Table(
     "catalogue_epochs",
@@ -53,6 +55,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._claim: IO[str] | None = None
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
             path = make_url(url).database
@@ -83,6 +86,32 @@ class Database:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})"))
             yield connection
 
+    def claim_writer(self, wait_s: float = 10.0) -> None:
+        """Makes this the one process that writes to a SQLite file, until `close` or its end.
+
+        SQLite 3.7.0 to 3.51.2 may corrupt a database in WAL mode that two processes write to (the WAL-reset fault), so
+        a second one is refused. Raises Conflict when another holds the claim for longer than `wait_s`.
+        """
+        path = make_url(self.url).database
+        faulty = WAL_RESET_FAULT[0] <= sqlite3.sqlite_version_info <= WAL_RESET_FAULT[1]
+        if not self.is_sqlite or not path or not faulty:
+            return
+        claim = open(f"{path}.writer", "a")  # noqa: SIM115 - held for the life of the process
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    claim.close()
+                    raise Conflict(
+                        f"another process writes to {path}; SQLite {sqlite_version()} may corrupt what two write",
+                        hint="stop the other one, or use PostgreSQL with LOOPWRIGHT_DATABASE_URL",
+                    ) from error
+                time.sleep(0.05)
+        self._claim = claim
+
     def insert(self, table: Table) -> Any:
         """An INSERT of the dialect that knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
         return sqlite_insert(table) if self.is_sqlite else postgres_insert(table)
@@ -108,7 +137,10 @@ class Database:
         return CatalogueWatch(self)
 
     def close(self) -> None:
-        """Closes every pooled connection."""
+        """Closes every pooled connection and gives up the claim to write."""
+        if self._claim is not None:
+            self._claim.close()
+            self._claim = None
         self._reader.dispose()
         self._writer.dispose()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, select, text
 from sqlalchemy.exc import OperationalError
 
 from loopwright.foundation.database import Database, metadata, sqlite_version
-from loopwright.foundation.errors import DiskFull, Unavailable
+from loopwright.foundation.errors import Conflict, DiskFull, Unavailable
 
 # Not of the catalogue's metadata: other tests make that one's tables.
 counters = Table("counters", MetaData(), Column("name", String(20), primary_key=True), Column("value", Integer))
@@ -209,3 +210,22 @@ def test_a_cause_is_kept(home: Path) -> None:
 
 def test_the_sqlite_library_has_a_version() -> None:
     assert tuple(map(int, sqlite_version().split("."))) > (3, 35)
+
+
+def test_a_second_writing_process_is_refused_on_a_faulty_sqlite(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
+    first, second = (Database(f"sqlite:///{home / 'catalogue.db'}") for _ in range(2))
+    first.claim_writer()
+    with pytest.raises(Conflict, match="may corrupt what two write"):
+        second.claim_writer(wait_s=0)
+    first.close()
+    second.claim_writer(wait_s=0)
+    second.close()
+
+
+def test_a_mended_sqlite_needs_no_claim(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
+    first, second = (Database(f"sqlite:///{home / 'catalogue.db'}") for _ in range(2))
+    first.claim_writer()
+    second.claim_writer(wait_s=0)
+    assert not (home / "catalogue.db.writer").exists()
