@@ -6,7 +6,7 @@ import typer
 
 from loopwright.foundation.client import Client
 
-app = typer.Typer(help="API keys of your team.", no_args_is_help=True)
+app = typer.Typer(help="API keys of your team.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.command("ls")

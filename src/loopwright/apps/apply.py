@@ -12,7 +12,7 @@ from loopwright.foundation.client import Client
 from loopwright.foundation.errors import Invalid
 from loopwright.foundation.settings import environment_variable
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

@@ -11,7 +11,7 @@ import typer
 from loopwright.foundation.client import Client
 from loopwright.foundation.errors import Invalid, UpstreamFailed
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
@@ -33,7 +33,10 @@ def ask(
         client.emit({"answer": answer, "citations": citations, "trace_id": trace_id})
         return
     client.say("")
-    for found in citations:
+    cited = [found for found in citations if f"[{found['index']}]" in answer]
+    if citations and not cited:
+        client.say(f"  none of the {len(citations)} passages found is cited")
+    for found in cited:
         place = f", page {found['page']}" if found.get("page") else ""
         heading = f" > {found['heading']}" if found.get("heading") else ""
         client.say(f"  [{found['index']}] {found['source']}{heading}{place}")

@@ -16,7 +16,7 @@ from loopwright.foundation.client import Client
 from loopwright.foundation.errors import LoopwrightError
 from loopwright.foundation.settings import Settings, load_settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _LOW_DISK_MB = 1024
 
 

@@ -6,7 +6,7 @@ import typer
 
 from loopwright.foundation.client import Client
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()

@@ -25,7 +25,7 @@ from loopwright.foundation.database import sqlite_version
 from loopwright.foundation.errors import Conflict, DiskFull, Invalid, LoopwrightError, Unavailable
 from loopwright.foundation.settings import Settings, load_settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 25.0
 _STEADY_S = 3.0

@@ -11,7 +11,12 @@ import typer
 from loopwright.foundation.client import Client
 from loopwright.foundation.errors import Invalid
 
-app = typer.Typer(help="Turn traces into immutable dataset versions.", no_args_is_help=True)
+app = typer.Typer(
+    help="Turn traces into immutable dataset versions.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
 

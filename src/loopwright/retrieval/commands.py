@@ -15,7 +15,9 @@ from loopwright.foundation.errors import Invalid
 from loopwright.foundation.jobs.commands import follow
 from loopwright.retrieval.formats import MAX_BYTES, MEDIA_TYPES, media_type_of
 
-app = typer.Typer(help="Make, fill and search knowledge bases.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make, fill and search knowledge bases.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 UPLOAD_FILES: Final = 100
 UPLOAD_BYTES: Final = 16 * 1024 * 1024

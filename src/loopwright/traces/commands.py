@@ -10,7 +10,12 @@ import typer
 from loopwright.foundation.client import Client
 from loopwright.foundation.errors import Invalid
 
-app = typer.Typer(help="See what was asked and answered, and judge it.", no_args_is_help=True)
+app = typer.Typer(
+    help="See what was asked and answered, and judge it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 LIST_COLUMNS = ("trace_id", "start_time", "status", "model", "duration_ms", "cost_usd", "input_preview")
 PAGE = 200

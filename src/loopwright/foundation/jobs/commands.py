@@ -11,7 +11,13 @@ from loopwright.foundation.client import Client
 from loopwright.foundation.errors import Conflict
 from loopwright.foundation.jobs.schemas import FINISHED
 
-app = typer.Typer(name="jobs", help="Durable jobs: builds, imports, tuning runs.", no_args_is_help=True)
+app = typer.Typer(
+    name="jobs",
+    help="Durable jobs: builds, imports, tuning runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 _COLUMNS: Final = ("id", "kind", "subject", "status", "done", "created_at")
 _POLL_S: Final = 0.5
