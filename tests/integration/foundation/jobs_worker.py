@@ -24,15 +24,21 @@ def main(url: str, folder: str, worker_id: str) -> None:
         for number in range(spec["steps"]):
             total += context.step(f"count {number}", work, number)
             context.progress(number + 1, spec["steps"], "steps")
-        return {"sum": total, "worker": worker_id} if spec.get("name") else {"sum": total}
+        return {"sum": total}
 
     def forgetful(context: JobContext, spec: dict[str, Any]) -> dict[str, Any]:
         """The broken variant: the same work without steps, so that a second start repeats it all."""
         context.step = lambda _name, work, *args: work(*args)  # type: ignore[method-assign]
         return count(context, spec)
 
-    handlers = {"count": count, "forgetful": forgetful}
-    jobs = Jobs(Database(url), SystemClock(), handlers, heartbeat_s=0.2, lease_s=1.0)
+    def silent(context: JobContext, spec: dict[str, Any]) -> dict[str, Any]:
+        """A worker that lives and works, but whose heartbeat nobody hears."""
+        if worker_id == spec["silent"]:
+            jobs._store.heartbeat = lambda *_: None  # type: ignore[method-assign]
+        return {**count(context, spec), "worker": worker_id}
+
+    handlers = {"count": count, "forgetful": forgetful, "silent": silent}
+    jobs = Jobs(Database(url), SystemClock(), handlers, concurrency=1, heartbeat_s=0.2, lease_s=3.0)
     jobs.start(worker_id)
     sys.stdout.write("ready\n")
     sys.stdout.flush()

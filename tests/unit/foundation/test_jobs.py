@@ -34,8 +34,12 @@ def _job(job_id: str = "job_1", **changes: Any) -> Job:
 
 @pytest.fixture
 def store(database: Database) -> JobStore:
+    """Four jobs, each handed out by the engine under the token `d1`."""
     made = JobStore(database)
     with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE workflow_status (workflow_uuid TEXT, owner_xid TEXT, status TEXT)")
+        for number in range(1, 5):
+            connection.exec_driver_sql(f"INSERT INTO workflow_status VALUES ('job_{number}', 'd1', 'PENDING')")
         for name in ("job_1", "job_2", "job_3"):
             made.insert(connection, _job(name, kind="import" if name == "job_2" else "build"))
         made.insert(connection, _job("job_4", team_id="team_b"))
@@ -115,8 +119,8 @@ def test_cancel_reaches_steps_reports_and_loops_and_no_handler_swallows_it() -> 
 
 
 def test_a_start_fences_off_the_one_before(store: JobStore) -> None:
-    first = store.claim("job_1", "w1", NOW + 1)
-    second = store.claim("job_1", "w2", NOW + 2)
+    first = store.claim("job_1", "w1", "d1", NOW + 1)
+    second = store.claim("job_1", "w2", "d1", NOW + 2)
     assert first is not None
     assert second is not None
     assert (first.attempts, second.attempts, second.started_us) == (1, 2, NOW + 1)
@@ -127,13 +131,25 @@ def test_a_start_fences_off_the_one_before(store: JobStore) -> None:
     assert not store.finish("job_1", 2, "failed", NOW + 4)
     job = store.get("team_a", "job_1")
     assert (job.status, job.result, job.progress) == ("succeeded", {"from": "w2"}, {"done": 5})
-    assert store.claim("job_1", "w3", NOW + 5) is None
+    assert store.claim("job_1", "w3", "d1", NOW + 5) is None
+
+
+def test_who_was_handed_the_job_last_claims_it(store: JobStore, database: Database) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE workflow_status SET owner_xid = 'd2' WHERE workflow_uuid = 'job_1'")
+    assert store.claim("job_1", "w1", "d1", NOW) is None
+    assert store.claim("job_1", "w2", "d2", NOW) is not None
+    assert store.claim("job_1", "w1", "d1", NOW) is None
+    assert store.state("job_1") == (1, False)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE workflow_status SET status = 'ENQUEUED' WHERE workflow_uuid = 'job_2'")
+    assert store.claim("job_2", "w1", "d1", NOW) is None
 
 
 def test_cancel_ends_what_waits_and_asks_what_runs(store: JobStore) -> None:
     assert store.cancel("team_a", "job_1", NOW)
-    assert store.claim("job_1", "w1", NOW) is None
-    store.claim("job_2", "w1", NOW)
+    assert store.claim("job_1", "w1", "d1", NOW) is None
+    store.claim("job_2", "w1", "d1", NOW)
     assert not store.cancel("team_b", "job_2", NOW)
     assert store.state("job_2") == (1, False)
     assert not store.cancel("team_a", "job_2", NOW)
@@ -162,10 +178,10 @@ def test_silent_workers_are_found_and_forgotten_unless_they_speak(store: JobStor
     store.heartbeat("w2", "worker", NOW + 50)
     assert store.silent_workers(NOW + 10) == ["w1"]
     store.heartbeat("w1", "worker", NOW + 60)
-    store.forget_worker("w1", NOW + 10)
+    store.forget_workers(NOW + 10)
     assert store.silent_workers(NOW + 100) == ["w1", "w2"]
-    store.forget_worker("w1", NOW + 100)
-    assert store.silent_workers(NOW + 100) == ["w2"]
+    store.forget_workers(NOW + 55)
+    assert store.silent_workers(NOW + 100) == ["w1"]
 
 
 def test_the_wire_form_has_iso_times() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
 from dbos import error as engine_errors
+from dbos._context import current_owner_xid
 
 from loopwright.foundation.errors import Conflict
 
@@ -101,10 +102,10 @@ class Engine:
             _QUEUE, worker_concurrency=concurrency, polling_interval_sec=_POLL_S, on_conflict="always_update"
         )
 
-    def recover(self, worker_id: str) -> None:
-        """Queues again what a dead worker was running; several workers may ask at once, each job goes to one."""
+    def recover(self, worker_ids: list[str]) -> list[str]:
+        """Queues again what dead workers were running; several workers may ask at once. Ids of the jobs found."""
         # The engine's own recovery: the only call that moves a job just while that very worker still holds it.
-        DBOS._recover_pending_workflows([worker_id])
+        return [handle.get_workflow_id() for handle in DBOS._recover_pending_workflows(worker_ids)]
 
     def stop(self) -> None:
         """Stops taking jobs. One that is still running goes on where it was at the next start."""
@@ -120,6 +121,11 @@ class Engine:
         """The kept outcome of `work` within the running job."""
         outcome: dict[str, Any] = DBOS.run_step({"name": name}, work)
         return outcome
+
+    @staticmethod
+    def dispatch(job_id: str) -> str:
+        """The token of this hand-over of the running job; the engine gives a new one each time it hands the job out."""
+        return current_owner_xid(job_id) or ""
 
     def _client(self) -> DBOSClient:
         if self._client_made is None:

@@ -30,6 +30,7 @@ MAX_STARTS: Final = 20
 
 _STOP_GRACE_S: Final = 5.0
 _RETRY_S: Final = 1.0
+_FORGET_S: Final = 3600
 
 T = TypeVar("T")
 _logger = logging.getLogger("loopwright.jobs")
@@ -170,7 +171,8 @@ class Jobs:
         with self._idle:
             self._running += 1
         try:
-            job = self._patiently(lambda: self._store.claim(job_id, self.worker_id, self._clock.now_us()))
+            dispatch = self._engine.dispatch(job_id)
+            job = self._patiently(lambda: self._store.claim(job_id, self.worker_id, dispatch, self._clock.now_us()))
             if job is not None:
                 self._run(job)
         finally:
@@ -237,12 +239,12 @@ class Jobs:
         """Says that this worker lives, and takes over the jobs of those that went silent."""
         now = self._clock.now_us()
         self._store.heartbeat(self.worker_id, kind, now)
-        before = now - int(self._lease_s * 1_000_000)
-        for silent in self._store.silent_workers(before):
-            if silent != self.worker_id:
-                _logger.warning("worker %s is silent; its jobs go to others", silent)
-                self._engine.recover(silent)
-                self._store.forget_worker(silent, before)
+        silent = self._store.silent_workers(now - int(self._lease_s * 1_000_000))
+        taken = self._engine.recover([found for found in silent if found != self.worker_id])
+        if taken:
+            _logger.warning("workers %s are silent; their jobs %s go to others", silent, taken)
+        # Not at once: between being found silent and its next word, a worker may have begun another job.
+        self._store.forget_workers(now - _FORGET_S * 1_000_000)
 
     def _requeue_stranded(self) -> None:
         """A crash between a resume's two writes leaves a job waiting that the engine holds for ended."""

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Row
 from loopwright.foundation.database import Database
 from loopwright.foundation.errors import NotFound
 from loopwright.foundation.jobs.schemas import Job
-from loopwright.foundation.jobs.tables import jobs, workers
+from loopwright.foundation.jobs.tables import dispatches, jobs, workers
 
 
 class JobStore:
@@ -43,8 +43,19 @@ class JobStore:
         with self._database.read() as connection:
             return [_job(row) for row in connection.execute(query)]
 
-    def claim(self, job_id: str, worker_id: str, now_us: int) -> Job | None:
-        """Begins a new start of the job; None when it does not wait for one. Earlier starts are fenced off by it."""
+    def claim(self, job_id: str, worker_id: str, dispatch: str, now_us: int) -> Job | None:
+        """Begins a new start of the job and fences off the earlier ones; None when it does not wait for one.
+
+        Also None when the engine handed the job to somebody else after `dispatch`: a worker that slept between
+        being given a job and claiming it would otherwise fence off the one that works on it by now.
+        """
+        given = dispatches(None if self._database.is_sqlite else "dbos")
+        # The lock makes a recovery that would hand it on wait until this claim is written.
+        handed = (
+            select(given.c.owner_xid)
+            .where(given.c.workflow_uuid == job_id, given.c.status == "PENDING")
+            .with_for_update(read=True)
+        )
         statement = (
             jobs.update()
             .where(jobs.c.id == job_id, jobs.c.status.in_(("queued", "running")))
@@ -58,6 +69,8 @@ class JobStore:
             .returning(*jobs.c)
         )
         with self._database.write() as connection:
+            if connection.execute(handed).scalar() != dispatch:
+                return None
             row = connection.execute(statement).first()
         return None if row is None else _job(row)
 
@@ -144,10 +157,10 @@ class JobStore:
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def forget_worker(self, worker_id: str, before_us: int) -> None:
-        """Removes a worker, unless it spoke again."""
+    def forget_workers(self, before_us: int) -> None:
+        """Removes those that said nothing since."""
         with self._database.write() as connection:
-            connection.execute(workers.delete().where(workers.c.id == worker_id, workers.c.heartbeat_us < before_us))
+            connection.execute(workers.delete().where(workers.c.heartbeat_us < before_us))
 
 
 def _job(row: Row[Any]) -> Job:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table, TableClause, column, table
 
 from loopwright.foundation.database import metadata
 
@@ -39,3 +39,8 @@ workers = Table(
     Column("started_us", BigInteger, nullable=False),
     Column("heartbeat_us", BigInteger, nullable=False),
 )
+
+
+def dispatches(schema: str | None) -> TableClause:
+    """The engine's own table, of which we read who was handed a job last; the engine creates and changes it."""
+    return table("workflow_status", column("workflow_uuid"), column("owner_xid"), column("status"), schema=schema)
