@@ -323,10 +323,17 @@ class _Search:
         plain = all(any(sign.isalnum() for sign in word) for word in words)
         if words and plain and (indexed := self._text_fragments()) is not None:
             return self._top([self._by_index(low, high), self._scan(low, high, words, indexed)], limit)
-        # A session is few rows and has an index of its own: windows would only ask it again and again.
-        if selection.equals.get("session_id") or self._dataset.count_rows() <= SMALL_TABLE_ROWS:
+        if not self._pays_windows():
             return self._top([self._scan(low, high, words)], limit)
         return self._widening(limit, low, high, words, from_us)
+
+    def _pays_windows(self) -> bool:
+        """Whether narrow windows are cheaper than one look at every key."""
+        # A session is few rows and has an index of its own: windows would only ask it again and again.
+        if self._selection.equals.get("session_id") or self._dataset.count_rows() <= SMALL_TABLE_ROWS:
+            return False
+        # Without the index of start times each window reads all of them.
+        return any(index.name == "start_us_idx" for index in self._dataset.describe_indices())
 
     def _widening(self, limit: int, low: int | None, high: int | None, words: Sequence[str], from_us: int) -> list[int]:
         """Windows never overlap, so every row is looked at once however far it goes."""

@@ -148,11 +148,11 @@ def test_a_limit_out_of_bounds_is_refused(traces: Rig, limit: int) -> None:
     assert refused.value.param == "limit"
 
 
-@pytest.mark.parametrize("small_table", [store_module.SMALL_TABLE_ROWS, 0])
+@pytest.mark.parametrize("windows", [False, True])
 def test_pages_cover_everything_once_even_with_equal_times(
-    traces: Rig, monkeypatch: pytest.MonkeyPatch, small_table: int
+    traces: Rig, monkeypatch: pytest.MonkeyPatch, windows: bool
 ) -> None:
-    monkeypatch.setattr(store_module, "SMALL_TABLE_ROWS", small_table)
+    monkeypatch.setattr(store_module._Search, "_pays_windows", lambda _: windows)
     far_apart = [START_US - number * 86_400_000_000 for number in range(10)]
     traces.spool.append([span(number, start_us=START_US) for number in range(40)])
     traces.spool.append([span(100 + number, start_us=start) for number, start in enumerate(far_apart)])
@@ -174,7 +174,7 @@ def test_widening_windows_find_what_one_scan_finds(traces: Rig, monkeypatch: pyt
     traces.keep(*(span(n, start_us=START_US - hour * 3_600_000_000, model=f"m{n % 2}") for n, hour in enumerate(hours)))
     traces.keep(span(50, start_us=START_US + 10**12, model="m1"))
     plain = [ids(traces, limit, **given) for given in ({}, {"model": "m1"}, {"q": "question"})]
-    monkeypatch.setattr(store_module, "SMALL_TABLE_ROWS", 0)
+    monkeypatch.setattr(store_module._Search, "_pays_windows", lambda _: True)
     assert [ids(traces, limit, **given) for given in ({}, {"model": "m1"}, {"q": "question"})] == plain
     assert plain[0][0] == 50
 
