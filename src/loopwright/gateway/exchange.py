@@ -44,6 +44,8 @@ class Exchange:
     spans: list[SpanRecord] = field(default_factory=list)
     citations: list[dict[str, Any]] = field(default_factory=list)
     attributes: dict[str, Any] = field(default_factory=dict)
+    called_us: int | None = None
+    """When the provider was called, for an endpoint whose steps ran before; None where the root span says it all."""
 
     def value(self, name: str) -> Any:
         """A field of the body, decoded; None when it is not there. Raises Invalid when it is not sound JSON."""

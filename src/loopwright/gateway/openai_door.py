@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -33,11 +33,12 @@ from loopwright.gateway.http import (
 )
 from loopwright.gateway.providers import ModelProvider
 from loopwright.gateway.recorder import Recorder
-from loopwright.gateway.steps import Step, chain
+from loopwright.gateway.steps import Next, Step, chain
 from loopwright.gateway.stream import StreamTap, count_tokens, message_text
 
 _log = logging.getLogger(__name__)
 CHAT, EMBED, MODELS = "/v1/chat/completions", "/v1/embeddings", "/v1/models"
+EMBEDDING_MODEL = "builtin/embed"
 StepsOf = Callable[[Target], Sequence[Step]]
 
 
@@ -138,9 +139,9 @@ class OpenAIDoor:
         reply: Reply | None = None
         try:
             provider = self._providers[exchange.target.provider.dialect]
-            call: Callable[[Exchange], Awaitable[Reply]] = provider.chat if operation == "chat" else provider.embed
+            call: Next = provider.chat if operation == "chat" else provider.embed
             steps = self._steps_of(exchange.target) if operation == "chat" else ()
-            reply = await chain(steps, call)(exchange)
+            reply = await chain(steps, _noted(call) if steps else call)(exchange)
             await (answer.complete(reply) if reply.events is None else answer.relay(reply))
         except asyncio.CancelledError:
             await answer.cancelled()
@@ -257,7 +258,37 @@ class _Answer:
 
     async def _record(self) -> None:
         self._recorded = True
+        self._record_call()
         await self._recorder.end(self._exchange, self._operation, self._outcome, self._raw)
+
+    def _record_call(self) -> None:
+        """The provider's part of an endpoint's answer, with the prompt it was sent; money stands on the root alone."""
+        exchange, outcome, target = self._exchange, self._outcome, self._exchange.target
+        if exchange.called_us is None:
+            return
+        exchange.record(
+            "model",
+            f"{target.provider.name}/{target.model}",
+            exchange.called_us,
+            status=outcome.status,
+            error_code=outcome.error_code,
+            error_message=outcome.error_message,
+            provider=target.provider.name,
+            model=outcome.served_model or target.model,
+            stream=exchange.stream,
+            input=encode(exchange.body),
+            output=outcome.output,
+            input_tokens=outcome.usage.input_tokens,
+            output_tokens=outcome.usage.output_tokens,
+        )
+
+
+def _noted(call: Next) -> Next:
+    async def run(exchange: Exchange) -> Reply:
+        exchange.called_us = exchange.now_us()
+        return await call(exchange)
+
+    return run
 
 
 def _read_tokens(exchange: Exchange) -> int:
@@ -286,7 +317,8 @@ def _retry_headers(error: LoopwrightError) -> list[tuple[bytes, bytes]]:
 
 
 def _model(name: str, owner: str, created: int) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": created, "owned_by": owner}
+    kind = "embedding" if name == EMBEDDING_MODEL else "chat"
+    return {"id": name, "object": "model", "created": created, "owned_by": owner, "kind": kind}
 
 
 def _session(headers: Headers, body: Body) -> str:

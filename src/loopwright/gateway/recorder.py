@@ -42,7 +42,7 @@ class Recorder:
                 user_id=exchange.user_id,
                 key_id=exchange.principal.key_id,
             ),
-            reserve_bytes=request_bytes + ANSWER_RESERVE_BYTES,
+            reserve_bytes=2 * request_bytes + ANSWER_RESERVE_BYTES,
         )
 
     async def end(self, exchange: Exchange, operation: str, outcome: Outcome, request: bytes) -> None:

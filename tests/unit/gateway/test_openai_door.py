@@ -340,3 +340,15 @@ def test_content_can_be_left_out_of_traces() -> None:
 def test_sessions_and_users_are_kept(door: Door) -> None:
     door.chat(user="ada", metadata={"session_id": "s1"})
     assert (door.spool.root.user_id, door.spool.root.session_id) == ("ada", "s1")
+
+
+def test_an_endpoints_trace_shows_the_prompt_that_was_sent(door: Door) -> None:
+    door.chat(model="support", messages=user("one two"))
+    child = next(span for span in door.spool.spans if span.parent_span_id)
+    assert (child.kind, child.name, child.parent_span_id) == ("model", "builtin/echo", door.spool.root.span_id)
+    assert json.loads(child.input)["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert json.loads(door.spool.root.input)["messages"] == user("one two")
+    assert child.cost_nanousd is None
+    door.spool.spans.clear()
+    door.chat()
+    assert [span.parent_span_id for span in door.spool.spans] == [""]

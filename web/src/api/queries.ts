@@ -24,7 +24,15 @@ export const PAGE_SIZE = 100;
 
 export const infoQuery = queryOptions({ queryKey: ["info"], queryFn: () => get<Info>("/api/info") });
 export const keysQuery = queryOptions({ queryKey: ["keys"], queryFn: () => get<Page<ApiKey>>("/api/keys") });
-export const modelsQuery = queryOptions({ queryKey: ["models"], queryFn: () => get<{ data: Model[] }>("/v1/models"), staleTime: 30_000 });
+/** What one can chat with; a model for embeddings is not offered. */
+export const modelsQuery = queryOptions({
+  queryKey: ["models"],
+  queryFn: async () => {
+    const { data } = await get<{ data: Model[] }>("/v1/models");
+    return { data: data.filter((model) => model.kind !== "embedding") };
+  },
+  staleTime: 30_000,
+});
 export const endpointsQuery = queryOptions({ queryKey: ["endpoints"], queryFn: () => get<Page<Endpoint>>("/api/endpoints") });
 export const facetsQuery = queryOptions({ queryKey: ["traces", "facets"], queryFn: () => get<TraceFacets>("/api/traces/facets"), staleTime: 30_000 });
 export const jobsQuery = queryOptions({ queryKey: ["jobs"], queryFn: () => get<Page<Job>>("/api/jobs") });

@@ -321,4 +321,5 @@ export interface Endpoint {
 export interface Model {
   id: string;
   owned_by?: string;
+  kind?: "chat" | "embedding";
 }
