@@ -114,7 +114,6 @@ def measure_spool(directory: Path, frames: list[list[SpanRecord]]) -> None:
         spool.append(records)
         appends.append(time.perf_counter() - second)
         begins.append(second - first)
-    small = [time.perf_counter() for _ in range(2)]
     score = ScoreRecord(team_id=TEAM, trace_id="0" * 32, id="s", kind="thumbs", created_us=1, number=1.0)
     small = []
     for _ in range(10_000):
