@@ -100,7 +100,7 @@ def in_process(path: Path, home: Path) -> Ask:
 
 def measure(ask: Ask, asked: Sequence[tuple[str, str]]) -> None:
     """Prints one line a mode."""
-    _say(f"{'mode':8}{'recall@1':>10}{'recall@5':>10}{'MRR@10':>10}{'nDCG@10':>10}{'p50 ms':>10}{'p99 ms':>10}")
+    _say(f"{'mode':8}{''.join(f'{name:>10}' for name in quality([1]))}{'p50 ms':>10}{'p99 ms':>10}")
     for mode in MODES:
         ranks: list[int] = []
         times: list[float] = []
@@ -109,15 +109,23 @@ def measure(ask: Ask, asked: Sequence[tuple[str, str]]) -> None:
             found = ask(question, mode)
             times.append(time.perf_counter() - started)
             ranks.append(found.index(wanted) + 1 if wanted in found else 0)
-        shown = [
-            sum(rank == 1 for rank in ranks) / len(ranks),
-            sum(1 <= rank <= 5 for rank in ranks) / len(ranks),
-            sum(1 / rank for rank in ranks if rank) / len(ranks),
-            sum(1 / log2(rank + 1) for rank in ranks if rank) / len(ranks),
-        ]
         times.sort()
         p50, p99 = times[len(times) // 2] * 1000, times[int(len(times) * 0.99)] * 1000
-        _say(f"{mode:8}{''.join(f'{value:10.3f}' for value in shown)}{p50:10.1f}{p99:10.1f}")
+        _say(f"{mode:8}{''.join(f'{value:10.3f}' for value in quality(ranks).values())}{p50:10.1f}{p99:10.1f}")
+
+
+def quality(ranks: Sequence[int]) -> dict[str, float]:
+    """recall@1, recall@5, MRR@10, nDCG@10 of the places, from 1, at which the one right document came; 0: it did not.
+
+    With one right document a question, nDCG is 1 / log2(rank + 1).
+    """
+    found = [rank for rank in ranks if 1 <= rank <= 10]
+    return {
+        "recall@1": sum(rank == 1 for rank in found) / len(ranks),
+        "recall@5": sum(rank <= 5 for rank in found) / len(ranks),
+        "MRR@10": sum(1 / rank for rank in found) / len(ranks),
+        "nDCG@10": sum(1 / log2(rank + 1) for rank in found) / len(ranks),
+    }
 
 
 def main() -> None:
