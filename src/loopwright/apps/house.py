@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import socket
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -74,8 +76,8 @@ class House:
     def start(self) -> None:
         """Starts the drainer and the jobs, and loads the embedder beside them."""
         self._drainer.start()
-        self.jobs.start("control", "control")
-        threading.Thread(target=self.embedder, name="embedder", daemon=True).start()
+        self.jobs.start(self._worker_id(), "control")
+        threading.Thread(target=self._settle, name="settle", daemon=True).start()
 
     def stop(self) -> None:
         """Stops what `start` started; what was acknowledged is in the spool or the catalogue."""
@@ -84,6 +86,16 @@ class House:
         self._drainer.close()
         self._children.close()
         self.database.close()
+
+    def _settle(self) -> None:
+        """What the first request need not wait for: the embedder, and data that a crash left without an owner."""
+        self.embedder()
+        self.datasets.sweep()
+
+    def _worker_id(self) -> str:
+        """The same after a restart on this data folder, and no one else's on a shared catalogue."""
+        folder = hashlib.sha256(str(self.settings.home).encode()).hexdigest()[:12]
+        return f"control-{socket.gethostname().lower()[:32]}-{folder}"
 
     def embedder(self, choice: str = "") -> Embedder:
         """The embedder of that name, by default the one of the settings; loaded once."""

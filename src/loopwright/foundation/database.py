@@ -41,6 +41,9 @@ catalogue_epochs = Table(
 """One row that rises with every change the gateway must notice."""
 
 _CHANNEL = "loopwright_catalogue"
+
+# Writers wait for one another: one that is frozen in mid-transaction must not hold up the others for ever.
+_POSTGRES_OPTIONS: Final = {"options": "-c idle_in_transaction_session_timeout=15000", "keepalives_idle": 10}
 _WRITE_LOCK = 0x6C6F6F70
 """Any number that other users of the same PostgreSQL database do not lock."""
 
@@ -64,7 +67,9 @@ class Database:
             self._reader = _sqlite_engine(url, "BEGIN")
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE")
         else:
-            self._writer = create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            self._writer = create_engine(
+                url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=_POSTGRES_OPTIONS
+            )
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
     @property
