@@ -180,13 +180,7 @@ class DatasetStore:
         with self._database.read() as connection:
             if connection.execute(mine).scalar() is None:
                 return
-        table = self._lake.table("datasets", draft_id)
-        try:
-            table.drop()
-        except ValueError:
-            # Its writer died before the first commit: Lance drops only what it can read as a table, so make it one.
-            table.create(ROWS)
-            table.drop()
+        self._lake.table("datasets", draft_id).drop()
         with self._database.write() as connection:
             connection.execute(delete(dataset_drafts).where(dataset_drafts.c.id == draft_id))
 

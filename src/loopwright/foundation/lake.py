@@ -223,7 +223,12 @@ class LakeTable:
     def drop(self) -> None:
         """Removes the table with all its versions; nothing happens when it is absent."""
         with lake_errors(self.name):
-            lance.LanceDataset.drop(self.uri, ignore_not_found=True)
+            try:
+                lance.LanceDataset.drop(self.uri, ignore_not_found=True)
+            except ValueError:
+                # Its writer died before the first commit: Lance drops only what it can read as a table, so make it one.
+                lance.write_dataset(pa.table({"none": pa.array([], pa.int8())}), self.uri, mode="overwrite")
+                lance.LanceDataset.drop(self.uri, ignore_not_found=True)
 
     @staticmethod
     def literal(value: str | int | float | bool | None) -> str:
