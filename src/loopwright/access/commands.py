@@ -30,4 +30,4 @@ def revoke_key(ctx: typer.Context, key_id: str) -> None:
     """Ends a key at once."""
     client: Client = ctx.obj
     client.delete(f"/api/keys/{key_id}")
-    client.say(f"revoked {key_id}")
+    client.emit({"revoked": key_id})

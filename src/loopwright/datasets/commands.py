@@ -122,7 +122,7 @@ def export(
     except OSError as error:
         raise Invalid(f"cannot write {part}: {error.strerror}", param="output") from error
     part.replace(output)
-    client.say(f"wrote {name} version {number} to {output}")
+    client.emit({"dataset": name, "version": number, "output": str(output)})
 
 
 @app.command("rm")
@@ -136,4 +136,4 @@ def remove(
     if not yes and not client.as_json:
         typer.confirm(f"Remove dataset {name} with all its versions?", abort=True)
     client.delete(f"/api/datasets/{name}")
-    client.say(f"removed {name}")
+    client.emit({"removed": name})

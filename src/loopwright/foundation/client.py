@@ -115,6 +115,11 @@ class Client:
             self.out.write(text + "\n")
             self.out.flush()
 
+    def line(self, row: object) -> None:
+        """One result of a stream as one line of JSON, written out at once also into a pipe."""
+        self.out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self.out.flush()
+
     def progress(self, text: str) -> None:
         """A line of progress on standard error, redrawn in place on a terminal."""
         end = "\r" if sys.stderr.isatty() else "\n"

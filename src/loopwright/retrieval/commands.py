@@ -126,7 +126,7 @@ def delete(
     if not yes:
         typer.confirm(f"Delete {name} with all its documents?", abort=True)
     client.delete(_path(name))
-    client.say(f"deleted {name}")
+    client.emit({"deleted": name})
 
 
 def _collect(client: Client, paths: Sequence[Path]) -> list[tuple[str, Path]]:

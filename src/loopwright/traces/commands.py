@@ -96,7 +96,7 @@ def tail(ctx: typer.Context) -> None:
         if event != "trace":
             continue
         if client.as_json:
-            client.emit(trace)
+            client.line(trace)
         else:
             figures = f"{trace['status']:<9}  {trace['model']}  {_figures(trace)}"
             client.say(f"{trace['start_time']}  {trace['trace_id']}  {figures}  {trace['input_preview'][:60]}")
