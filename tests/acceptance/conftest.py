@@ -19,6 +19,20 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A running product that was started with `--demo` and has said that the assistant `handbook` is ready."""
+    running = Product(tmp_path_factory.mktemp("demo"), arguments=("--demo",))
+    try:
+        running.start()
+        assert running.process is not None
+        assert running.process.stdout is not None
+        assert any("'handbook' is ready" in line for line in running.process.stdout), "it ended without saying so"
+        yield running
+    finally:
+        running.stop()
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Product]:
     """A product of one's own, not started yet."""
