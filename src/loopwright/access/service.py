@@ -95,11 +95,12 @@ class AccessService:
         return Principal(team_id=row["team_id"], subject=row["id"], role=row["role"], key_id=row["id"])
 
     def login_token(self, principal: Principal) -> str:
-        """A one-time token good for 30 minutes; it signs a browser in as the caller, or for a key as the first user."""
+        """A one-time token good for 30 minutes; it signs a browser in as the caller, a key's while the key works."""
         user = self._store.user(principal.team_id, principal.subject) or self._store.first_user(principal.team_id)
         if user is None:
             raise NotFound("the team has no user to sign in as", hint="start Loopwright once with: loopwright up")
-        token = secrets.token_urlsafe(32)
+        # The key is part of the token, whose hash vouches for it: a session must not outlive the key that opened it.
+        token = f"{secrets.token_urlsafe(32)}.{principal.key_id}" if principal.key_id else secrets.token_urlsafe(32)
         expires = self._clock.now_us() + LOGIN_TOKEN_MINUTES * 60_000_000
         self._store.add_login_token(
             {
@@ -122,7 +123,7 @@ class AccessService:
                 raise Unauthenticated(
                     "the sign-in link was used already or has expired", hint="get a new one with: loopwright login"
                 )
-            principal = Principal(team_id=user["team_id"], subject=user["id"], role=user["role"])
+            principal = self._signing_in(user, login_token.partition(".")[2])
         claims = SessionClaims(
             team_id=principal.team_id,
             subject=principal.subject,
@@ -142,12 +143,20 @@ class AccessService:
                 raise Unauthenticated("the key this session was opened with was revoked", hint="sign in again")
         return claims
 
+    def _signing_in(self, user: Any, key_id: str) -> Principal:
+        if not key_id:
+            return Principal(team_id=user["team_id"], subject=user["id"], role=user["role"])
+        row = self._store.key(user["team_id"], key_id)
+        if row is None or row["revoked_us"] is not None:
+            raise Unauthenticated("the key this sign-in link was made with was revoked", hint="sign in with another")
+        return Principal(team_id=row["team_id"], subject=row["id"], role=row["role"], key_id=row["id"])
+
     def describe(self, claims: SessionClaims) -> Session:
         """What the browser may know of its session."""
         team = self._store.team(claims.team_id)
-        user = self._store.user(claims.team_id, claims.subject)
+        named = self._store.user(claims.team_id, claims.subject) or self._store.key(claims.team_id, claims.subject)
         return Session(
-            user=user["name"] if user else claims.subject,
+            user=named["name"] if named else claims.subject,
             team={"id": claims.team_id, "name": team["name"] if team else claims.team_id},
             role=claims.role,
             csrf=claims.csrf,

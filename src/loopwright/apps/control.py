@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,12 +15,12 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 
 from loopwright import __version__
 from loopwright.access.routes import build_router as access_routes
-from loopwright.apps.gatekeeper import Gatekeeper
+from loopwright.apps.gatekeeper import Gatekeeper, problem
 from loopwright.apps.house import House
 from loopwright.apps.inner import build_router as inner_routes
 from loopwright.apps.local import control_socket, operator_token
@@ -28,22 +28,15 @@ from loopwright.apps.overview import build_router as overview_routes
 from loopwright.apps.process import die_with_parent
 from loopwright.catalog.routes import build_router as catalog_routes
 from loopwright.datasets.routes import build_router as dataset_routes
-from loopwright.foundation.errors import Invalid, LoopwrightError, NotFound
+from loopwright.foundation.errors import Invalid, LoopwrightError, NotFound, TooLarge
 from loopwright.foundation.jobs.routes import build_router as job_routes
-from loopwright.foundation.settings import Settings, load_settings
-from loopwright.foundation.telemetry import configure_logs, request_id
+from loopwright.foundation.settings import MEBIBYTE, Settings, load_settings
+from loopwright.foundation.telemetry import configure_logs
 from loopwright.retrieval.routes import build_router as knowledge_routes
 from loopwright.traces.routes import build_router as trace_routes
 
-_log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
-_PAGE_HEADERS = {
-    "content-security-policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-    "script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-}
+_BUILT_NAME = re.compile(r"(?=.{1,200}$)[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
 
 def build_control(house: House) -> FastAPI:
@@ -57,7 +50,13 @@ def build_control(house: House) -> FastAPI:
         await asyncio.to_thread(house.stop)
 
     app = FastAPI(
-        title="Loopwright", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+        title="Loopwright",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        max_body_size=house.settings.max_upload_mb * MEBIBYTE,
     )
     for router in (
         access_routes(house.access),
@@ -73,8 +72,6 @@ def build_control(house: House) -> FastAPI:
     app.add_exception_handler(LoopwrightError, _problem)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
-    app.middleware("http")(_security_headers)
     _serve_screens(app)
     app.add_middleware(Gatekeeper, app=app, access=house.access, operator_token=house.operator_token)
     return app
@@ -85,12 +82,14 @@ def _serve_screens(app: FastAPI) -> None:
 
     async def screen(request: Request) -> Response:
         name = request.path_params["path"]
-        if name.startswith(("api/", "internal/", "v1/")) or request.method not in ("GET", "HEAD"):
-            raise NotFound(f"there is no {request.method} /{name}", hint="see docs/gateway.md for the API")
-        found = (STATIC / name).resolve()
-        if name and found.is_file() and found.is_relative_to(STATIC.resolve()):
+        if name.startswith(("/", "api/", "internal/", "v1/")) or request.method not in ("GET", "HEAD"):
+            raise NotFound(f"there is no {request.method} /{name[:200]}", hint="see docs/gateway.md for the API")
+        # Only a name such as our build makes becomes a path; any other is a page of the application.
+        if _BUILT_NAME.fullmatch(name) and (STATIC / name).is_file():
             forever = {"cache-control": "public, max-age=31536000, immutable"} if name.startswith("assets/") else {}
-            return FileResponse(found, headers=forever)
+            return FileResponse(STATIC / name, headers=forever)
+        if name.startswith("assets/"):
+            raise NotFound(f"there is no file /{name[:200]}", hint="reload the page: it is of another release")
         if not (STATIC / "index.html").is_file():
             raise NotFound("the screens are not built", hint="build them with: make setup")
         return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
@@ -98,22 +97,8 @@ def _serve_screens(app: FastAPI) -> None:
     app.add_route("/{path:path}", screen, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 
 
-async def _security_headers(request: Request, call_next: object) -> Response:
-    response: Response = await call_next(request)  # type: ignore[operator]
-    for name, value in _PAGE_HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("x-request-id", request_id())
-    return response
-
-
-def _answer(error: LoopwrightError) -> JSONResponse:
-    headers = {"retry-after": "2"} if error.status == 503 else {}
-    return JSONResponse(error.problem(request_id()), error.status, headers, media_type="application/problem+json")
-
-
 async def _problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, LoopwrightError)
-    return _answer(error)
+    return problem(error)
 
 
 async def _validation(_request: Request, error: Exception) -> Response:
@@ -122,18 +107,19 @@ async def _validation(_request: Request, error: Exception) -> Response:
         f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'body'}: {fault['msg']}" for fault in error.errors()
     ]
     first = error.errors()[0]["loc"]
-    return _answer(Invalid("; ".join(faults), param=".".join(str(part) for part in first[1:])))
+    return problem(Invalid("; ".join(faults), param=".".join(str(part) for part in first[1:])))
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
+    """Errors of the framework, said in our own words."""
     assert isinstance(error, HTTPException)
-    body = {"title": "HTTPException", "status": error.status_code, "detail": error.detail, "code": "http"}
-    return JSONResponse(body, error.status_code, media_type="application/problem+json")
-
-
-async def _unexpected(_request: Request, error: Exception) -> Response:
-    _log.error("a request failed inside control", exc_info=error)
-    return _answer(LoopwrightError("control failed on this request", hint="see its log by the request id"))
+    said = str(error.detail).rstrip(".")
+    if error.status_code == 413:
+        limit = "raise LOOPWRIGHT_MAX_UPLOAD_MB, or upload in smaller parts"
+        return problem(TooLarge(f"the upload is larger than this server takes: {said}", hint=limit))
+    if error.status_code in (404, 405):
+        return problem(NotFound(f"there is no {request.method} {request.url.path}", hint="see docs/gateway.md"))
+    return problem(Invalid(f"the request cannot be read: {said}", hint="see docs/gateway.md for what it must hold"))
 
 
 def main() -> None:
@@ -181,6 +167,8 @@ def _serve(settings: Settings, app: FastAPI, announcement: dict[str, object], an
         access_log=False,
         log_config=None,
         server_header=False,
+        # Longer than the gateway keeps an idle connection, so that it never sends into one that closes.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
         proxy_headers=False,
     )

@@ -1,8 +1,9 @@
-"""Nobody reaches a handler of control unchecked: every route declares its action, every caller is known first."""
+"""Nobody reaches a handler of control unchecked: routes declare actions, callers are known, bodies are sound."""
 
 from __future__ import annotations
 
 import hmac
+import logging
 import os
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
@@ -12,26 +13,36 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute, Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loopwright.access import AccessService, allowed
 from loopwright.access.routes import SESSION_COOKIE
+from loopwright.apps.bodies import sound_body
 from loopwright.apps.local import OPERATOR_HEADER
 from loopwright.foundation.errors import Denied, LoopwrightError, NotFound, Unauthenticated
 from loopwright.foundation.identity import PUBLIC, Principal, action_of
 from loopwright.foundation.telemetry import request_context, request_id
+
+_log = logging.getLogger(__name__)
 
 OPERATOR = "operator"
 """The action of routes that only this machine's own processes may call."""
 
 _GUARDED = ("/api", "/internal", "/v1")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+_EVERY_ANSWER = {
+    "content-security-policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+}
 
 
 class Gatekeeper:
-    """ASGI middleware that authenticates and authorises before a body is read."""
+    """ASGI middleware that authenticates and authorises before a body is read, and answers what nobody else did."""
 
     def __init__(self, application: ASGIApp, app: FastAPI, access: AccessService, operator_token: str) -> None:
         self._next = application
@@ -41,19 +52,34 @@ class Gatekeeper:
         check_declared(app.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on with `request.state.principal`, or answers 401, 403, 404 as a problem."""
+        """Passes a request on with `request.state.principal`, or answers 401, 403, 404 as a problem.
+
+        Every answer, also that of a fault, carries the headers of `_EVERY_ANSWER` and the request's id.
+        """
         if scope["type"] != "http":
             await self._next(scope, receive, send)
             return
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(raw=message["headers"])
+                for name, value in {**_EVERY_ANSWER, "x-request-id": request_id()}.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
         with request_context("req_" + os.urandom(12).hex()):
             try:
                 await self._admit(scope)
-            except LoopwrightError as error:
-                body = error.problem(request_id())
-                response = JSONResponse(body, error.status, media_type="application/problem+json")
-                await response(scope, receive, send)
-                return
-            await self._next(scope, receive, send)
+                await self._next(scope, await sound_body(scope, receive), send_guarded)
+            except Exception as error:
+                if not isinstance(error, LoopwrightError):
+                    _log.exception("a request failed inside control")
+                if started:
+                    raise
+                await problem(error)(scope, receive, send_guarded)
 
     async def _admit(self, scope: Scope) -> None:
         action = self._action(scope)
@@ -103,6 +129,16 @@ class Gatekeeper:
         if method not in _SAFE and not hmac.compare_digest(given.encode(), claims.csrf.encode()):
             raise Denied("the browser session needs the x-loopwright-csrf header", hint="reload the page")
         return claims.principal()
+
+
+def problem(error: Exception) -> JSONResponse:
+    """The RFC 9457 answer to an error; one that is not ours is told as a fault of control's, its text only logged."""
+    if not isinstance(error, LoopwrightError):
+        error = LoopwrightError(
+            "control failed on this request", hint=f"look for {request_id()} in logs/control.log of the data folder"
+        )
+    headers = {"retry-after": "2"} if error.status == 503 else {}
+    return JSONResponse(error.problem(request_id()), error.status, headers, media_type="application/problem+json")
 
 
 def check_declared(routes: Iterable[BaseRoute]) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from loopwright.access import AccessStore, MasterSecret, SessionSigner
+from loopwright.apps.connections import CarefulProtocol
 from loopwright.apps.control_client import ControlClient
 from loopwright.apps.local import control_socket, operator_token
 from loopwright.apps.process import die_with_parent
@@ -37,6 +38,7 @@ from loopwright.gateway import (
     Send,
     UpstreamClient,
     send_json,
+    send_problem,
 )
 
 CATALOGUE_WAIT_S = 60.0
@@ -79,8 +81,8 @@ class GatewayApp:
             await send_json(send, 200, {"status": "ok"}, [])
         elif path == "/health/ready":
             await send_json(send, 200 if self._ready else 503, {"status": "ok" if self._ready else "starting"}, [])
-        elif path.startswith("/internal"):
-            await send_json(send, 404, NotFound("there is nothing here").problem(), [])
+        elif path.startswith("/internal") or _climbs(path):
+            await send_problem(send, NotFound("there is nothing here"))
         elif not self._known_host(scope):
             await _refuse_host(send)
         else:
@@ -88,13 +90,13 @@ class GatewayApp:
 
     def _known_host(self, scope: Scope) -> bool:
         """A page of another site may point its own name at us; a request with a key is nobody's trick."""
-        host = b""
+        hosts = []
         for name, value in scope["headers"]:
             if name in (b"authorization", b"x-api-key", b"api-key"):
                 return True
             if name == b"host":
-                host = value
-        return _host_name(host.decode("latin-1")) in self._hosts or "*" in self._hosts
+                hosts.append(_host_name(value.decode("latin-1")))
+        return "*" in self._hosts or (len(hosts) == 1 and hosts[0] in self._hosts)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -150,7 +152,12 @@ async def _refuse_host(send: Send) -> None:
         "the Host header names none of this server's names",
         hint="open it by the URL that `loopwright up` prints, or list the name in LOOPWRIGHT_ALLOWED_HOSTS",
     )
-    await send_json(send, error.status, error.problem(), [])
+    await send_problem(send, error)
+
+
+def _climbs(path: str) -> bool:
+    """Whether the way to control would read another path out of it than stands there."""
+    return path[:1] != "/" or not {".", ".."}.isdisjoint(path.split("/"))
 
 
 def _own_hosts(settings: Settings) -> set[str]:
@@ -163,7 +170,10 @@ def _own_hosts(settings: Settings) -> set[str]:
 
 def _host_name(host: str) -> str:
     """The name in a Host header, without its port; an address keeps no brackets."""
-    name = (urlsplit(f"//{host}").hostname or "").lower()
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""  # brackets that do not close
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:
@@ -185,7 +195,7 @@ def main() -> None:
     config = uvicorn.Config(
         GatewayApp(settings),
         loop="uvloop",
-        http="httptools",
+        http=CarefulProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

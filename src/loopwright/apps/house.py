@@ -6,7 +6,6 @@ import hashlib
 import socket
 import threading
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from loopwright.access import AccessService, AccessStore, FirstStart, MasterSecret, SessionSigner
@@ -17,19 +16,24 @@ from loopwright.catalog import Snapshot, Specs
 from loopwright.datasets import DatasetService, DatasetStore
 from loopwright.foundation.blobs import Blobs
 from loopwright.foundation.clock import SystemClock
-from loopwright.foundation.cluster import Executor, Limits
+from loopwright.foundation.cluster import Executor
 from loopwright.foundation.database import Database
 from loopwright.foundation.identity import Principal
 from loopwright.foundation.jobs import Jobs
 from loopwright.foundation.lake import Lake, TableLeases
 from loopwright.foundation.settings import Settings
 from loopwright.gateway import BUILTIN_MODELS
-from loopwright.retrieval import READER, KnowledgeBaseService, KnowledgeStore, PassageTables, knowledge_base_kinds
+from loopwright.retrieval import (
+    READER,
+    READER_LIMITS,
+    KnowledgeBaseService,
+    KnowledgeStore,
+    PassageTables,
+    knowledge_base_kinds,
+)
 from loopwright.retrieval.jobs import build_jobs as knowledge_jobs
-from loopwright.signals import Embedder, Passage, load_embedder
+from loopwright.signals import Embedders, Passage
 from loopwright.traces import Drainer, TraceService, TraceStore
-
-READER_LIMITS = Limits(memory_mb=1024, cpu_s=60, wall_s=90)
 
 
 class House:
@@ -51,6 +55,7 @@ class House:
         self.traces = TraceService(trace_store, self._drainer, self._spool, clock=clock)
         self.datasets = DatasetService(DatasetStore(self.database, lake), self.traces, clock=clock)
         self.jobs = Jobs(self.database, clock)
+        self.embedder = Embedders(settings.embedder)
         self._children = Executor(READER_LIMITS)
         self.knowledge = KnowledgeBaseService(
             KnowledgeStore(self.database),
@@ -63,8 +68,6 @@ class House:
         )
         self.jobs.register(knowledge_jobs(self.knowledge))
         self.specs = Specs(self.database, {**self.catalog.spec_kinds(), **knowledge_base_kinds(self.knowledge)})
-        self._embedder = cache(load_embedder)
-        self._embedder_lock = threading.Lock()
 
     def prepare(self) -> FirstStart | None:
         """Brings the catalogue to this release and makes the first team when there is none."""
@@ -96,11 +99,6 @@ class House:
         """The same after a restart on this data folder, and no one else's on a shared catalogue."""
         folder = hashlib.sha256(str(self.settings.home).encode()).hexdigest()[:12]
         return f"control-{socket.gethostname().lower()[:32]}-{folder}"
-
-    def embedder(self, choice: str = "") -> Embedder:
-        """The embedder of that name, by default the one of the settings; loaded once."""
-        with self._embedder_lock:
-            return self._embedder(choice or self.settings.embedder)
 
     def passages(self, team_id: str, knowledge_base: str, query: str, top_k: int) -> Sequence[Passage]:
         """Passages for a gateway step."""

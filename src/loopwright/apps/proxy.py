@@ -11,7 +11,7 @@ import aiohttp
 from loopwright.apps.control_client import ControlClient
 from loopwright.apps.local import OPERATOR_HEADER
 from loopwright.foundation.errors import LoopwrightError
-from loopwright.gateway import Receive, Scope, Send, client_gone, send_json
+from loopwright.gateway import Receive, Scope, Send, client_gone, send_problem
 
 _HOP = {
     "connection",
@@ -23,6 +23,7 @@ _HOP = {
     "transfer-encoding",
     "upgrade",
 }
+_OWN = {"date", "server"}
 _STRIPPED = _HOP | {OPERATOR_HEADER, "x-forwarded-for", "x-forwarded-host"}
 
 
@@ -46,7 +47,7 @@ class ControlProxy:
         try:
             response = await self._control.open(scope["method"], target, kept, body)
         except LoopwrightError as error:
-            await send_json(send, error.status, error.problem(), [(b"retry-after", b"2")])
+            await send_problem(send, error)
             return
         gone = asyncio.ensure_future(client_gone(receive))
         relay = asyncio.ensure_future(_relay(response, send))
@@ -64,7 +65,7 @@ async def _relay(response: aiohttp.ClientResponse, send: Send) -> None:
     headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1"))
         for name, value in response.headers.items()
-        if name.lower() not in _HOP
+        if name.lower() not in _HOP | _OWN
     ]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     try:

@@ -67,6 +67,11 @@ class Specs:
             ) from error
         except RecursionError as error:
             raise Invalid("the document is nested too deeply") from error
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            # YAML takes 0000-00-00 for a date and !!int '' for a number, and stumbles over both.
+            raise Invalid(
+                f"a value is not what it looks like to YAML: {error}", hint="put quotes around dates and numbers"
+            ) from error
         if not documents:
             raise Invalid("there is no spec in it", hint="see docs/specs.md for one of each kind")
         if len(documents) > MAX_DOCUMENTS:

@@ -24,6 +24,8 @@ DRAFT_AGE_US = 3_600 * 1_000_000
 
 _row_decoder = msgspec.json.Decoder(Row)
 
+_NO_COLUMN_HOLDS = 2**31
+
 
 class DatasetService:
     """Draws versions from traces; a version never changes once it has its number."""
@@ -108,8 +110,8 @@ class DatasetService:
         """Rows of a version in their order. Raises NotFound, Invalid."""
         if not 1 <= limit <= MAX_PAGE:
             raise Invalid(f"limit is {limit}, it must be 1 to {MAX_PAGE}", param="limit")
-        if offset < 0:
-            raise Invalid(f"offset is {offset}, it must not be negative", param="offset")
+        if not 0 <= offset < _NO_COLUMN_HOLDS:
+            raise Invalid(f"offset is {str(offset)[:40]}, it must be 0 to {_NO_COLUMN_HOLDS - 1}", param="offset")
         entry = self._version(team_id, name, version)
         return [_row_decoder.decode(line) for line in self._store.read_lines(entry.table_id, offset, limit)]
 
@@ -177,7 +179,7 @@ class DatasetService:
 
     def _version(self, team_id: str, name: str, version: int) -> VersionEntry:
         dataset = self._dataset(team_id, name)
-        found = self._store.versions(team_id, dataset.id, version)
+        found = self._store.versions(team_id, dataset.id, version) if 0 < version < _NO_COLUMN_HOLDS else []
         if not found:
             raise NotFound(
                 f"dataset {name!r} has no version {version}; the latest is {dataset.latest_version}",

@@ -70,7 +70,7 @@ class Client:
         parts = []
         for name, data in files:
             # RFC 7578: quotes and line ends of a file name are percent-encoded.
-            shown = name.replace("%", "%25").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+            shown = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
             head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{shown}"\r\n'
             parts += [head.encode(), b"Content-Type: application/octet-stream\r\n\r\n", data, b"\r\n"]
         body = b"".join([*parts, f"--{boundary}--\r\n".encode()])

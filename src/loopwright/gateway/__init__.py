@@ -6,7 +6,7 @@ spool before the answer ends. `apps/gateway.py` runs it; steps of other packages
 
 from loopwright.gateway.authentication import Authenticator
 from loopwright.gateway.exchange import Exchange, Reply
-from loopwright.gateway.http import Receive, Scope, Send, client_gone, send_json
+from loopwright.gateway.http import Receive, Scope, Send, client_gone, send_json, send_problem
 from loopwright.gateway.openai_door import OpenAIDoor
 from loopwright.gateway.providers import BUILTIN_MODELS, Builtin, Embedded, EmbedTexts, ModelProvider, OpenAICompatible
 from loopwright.gateway.recorder import Recorder
@@ -38,4 +38,5 @@ __all__ = [
     "instructions",
     "message_text",
     "send_json",
+    "send_problem",
 ]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from loopwright.foundation.errors import Invalid, TooLarge
+from loopwright.foundation.errors import Invalid, LoopwrightError, TooLarge
 from loopwright.gateway.exchange import encode
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 JSON = (b"content-type", b"application/json")
 EVENTS = (
+    NO_SNIFFING,
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
@@ -57,7 +59,18 @@ async def send_json(send: Send, status: int, body: object, headers: list[tuple[b
     """A complete JSON response; `body` is encoded unless it is bytes already."""
     content = body if isinstance(body, bytes) else encode(body)
     length = (b"content-length", str(len(content)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [JSON, length, *headers]})
+    await send({"type": "http.response.start", "status": status, "headers": [JSON, NO_SNIFFING, length, *headers]})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def send_problem(send: Send, error: LoopwrightError) -> None:
+    """An error as RFC 9457 has it, for the doors that speak no dialect of a provider."""
+    headers = [(b"content-type", b"application/problem+json"), NO_SNIFFING]
+    if error.status == 503:
+        headers.append((b"retry-after", b"2"))
+    content = encode(error.problem())
+    headers.append((b"content-length", str(len(content)).encode()))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 
 

@@ -14,12 +14,14 @@ from loopwright.retrieval.step import PassageSearch, RetrievalStep
 if TYPE_CHECKING:
     from loopwright.retrieval.building import IndexBuilder
     from loopwright.retrieval.index.store import PassageTables
+    from loopwright.retrieval.reading import READER, READER_LIMITS
     from loopwright.retrieval.service import KnowledgeBaseService
     from loopwright.retrieval.specs import knowledge_base_kinds
     from loopwright.retrieval.store import KnowledgeStore
 
 __all__ = [
     "READER",
+    "READER_LIMITS",
     "IndexBuilder",
     "KnowledgeBaseService",
     "KnowledgeStore",
@@ -34,11 +36,10 @@ _LAZY = {
     "KnowledgeBaseService": "loopwright.retrieval.service",
     "KnowledgeStore": "loopwright.retrieval.store",
     "PassageTables": "loopwright.retrieval.index.store",
+    "READER": "loopwright.retrieval.reading",
+    "READER_LIMITS": "loopwright.retrieval.reading",
     "knowledge_base_kinds": "loopwright.retrieval.specs",
 }
-
-READER = "loopwright.retrieval.reading:read_child"
-"""What runs in a limited child process to read untrusted files."""
 
 
 def __getattr__(name: str) -> Any:

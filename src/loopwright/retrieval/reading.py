@@ -15,13 +15,13 @@ from loopwright.foundation.errors import LoopwrightError
 from loopwright.retrieval.chunking import Chunk, Chunker, Recipe
 from loopwright.retrieval.parsing import Part, parse, split_parts
 
-LIMITS: Final = Limits(memory_mb=1536, cpu_s=60, wall_s=90)
+READER_LIMITS: Final = Limits(memory_mb=1536, cpu_s=60, wall_s=90)
 """Of one group of files."""
 
 CHILD_BYTES: Final = 16 * 1024 * 1024
 """Files that share a child; a larger one gets its own."""
 
-ENTRY: Final = "loopwright.retrieval.reading:read_child"
+READER: Final = "loopwright.retrieval.reading:read_child"
 
 RunLimited = Callable[[bytes], bytes]
 """Runs `read_child` on a payload in a child with limits; raises a LoopwrightError when the child dies."""

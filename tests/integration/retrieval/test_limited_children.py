@@ -10,21 +10,21 @@ import pytest
 
 from loopwright.foundation.cluster import Executor, Limits
 from loopwright.retrieval.chunking import Recipe
-from loopwright.retrieval.reading import ENTRY, LIMITS, File, Reader, read_parts
+from loopwright.retrieval.reading import READER, READER_LIMITS, File, Reader, read_parts
 from loopwright.signals import find_weights
 from tests.unit.retrieval.test_parsing import make_pdf
 
 
 @pytest.fixture
 def executor() -> Iterator[Executor]:
-    made = Executor(Limits(memory_mb=LIMITS.memory_mb, cpu_s=3, wall_s=10))
+    made = Executor(Limits(memory_mb=READER_LIMITS.memory_mb, cpu_s=3, wall_s=10))
     yield made
     made.close()
 
 
 def test_a_child_reads_every_format(executor: Executor) -> None:
     weights = find_weights()
-    reader = Reader(partial(executor.run, ENTRY), Recipe(), weights and weights / "tokenizer.json")
+    reader = Reader(partial(executor.run, READER), Recipe(), weights and weights / "tokenizer.json")
     files = [
         File(name="a.md", media_type="text/markdown", content=b"# Title\n\nText."),
         File(name="b.html", media_type="text/html", content=b"<h1>H</h1><p>&eacute;</p>"),
@@ -46,13 +46,13 @@ def test_a_bomb_is_stopped_and_its_neighbours_are_read(executor: Executor) -> No
         File(name="b.md", media_type="text/markdown", content=b"Fine too."),
     ]
     started = time.monotonic()
-    found = Reader(partial(executor.run, ENTRY), Recipe(), None).read(files)
+    found = Reader(partial(executor.run, READER), Recipe(), None).read(files)
     assert [bool(one.reason) for one in found] == [False, True, False]
     assert "reading it was stopped" in found[1].reason
     assert time.monotonic() - started < 30
 
 
 def test_deep_json_is_refused(executor: Executor) -> None:
-    parts, reason = read_parts(partial(executor.run, ENTRY), "deep.json", b'{"data":' * 200_000)
+    parts, reason = read_parts(partial(executor.run, READER), "deep.json", b'{"data":' * 200_000)
     assert parts == ()
     assert reason

@@ -87,3 +87,19 @@ def test_sentences_are_split_at_their_ends_only() -> None:
 def test_the_door_loads_no_numpy() -> None:
     code = "import sys, loopwright.signals as s; s.parse_context(''); sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_rows_of_a_table_stand_alone_without_its_head() -> None:
+    rows = "| `base_url` | URL of the API |\n| `api_key` | sealed | kept |\n\nAfter it."
+    table = f"| key | meaning |\n| --- | :-: |\n{rows}"
+    assert split_sentences(table) == ["`base_url`: URL of the API", "`api_key`: sealed · kept", "After it."]
+
+
+def test_short_code_stays_with_the_sentence_that_announces_it() -> None:
+    text = "To start it, type:\n\n```sh\nmake up\nmake test\n```\n\nThen wait."
+    assert split_sentences(text) == ["To start it, type: `make up; make test`.", "Then wait."]
+
+
+def test_long_code_is_left_out() -> None:
+    text = "As follows:\n\n```python\n" + "x = 1\n" * 100 + "```\nThe end."
+    assert split_sentences(text) == ["As follows:", "The end."]

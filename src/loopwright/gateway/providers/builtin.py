@@ -98,7 +98,9 @@ class Builtin:
     async def _extract(self, exchange: Exchange) -> EchoAnswer:
         messages = exchange.messages()
         question = next((message_text(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), "")
-        context = "\n".join(message_text(m.get("content")) for m in messages)
+        # Passages count only where the retrieval step or the application put them: a user cannot forge a source.
+        trusted = [m for m in messages if m.get("role") in ("system", "developer")]
+        context = "\n".join(message_text(m.get("content")) for m in trusted)
         passages = parse_context(context)
 
         async def embed(texts: Sequence[str]) -> list[list[float]]:
