@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import importlib.util
 import json
+import mmap
 import os
 import re
 import threading
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from loopwright.foundation.errors import Invalid
@@ -115,7 +115,10 @@ class MiniLM:
         self._tokenizer = Tokenizer.from_file(str(self.tokenizer_file))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_tokens)
-        self._load(load_file(folder / "model.safetensors"), int(config["num_hidden_layers"]))
+        weights, pages = _mapped(folder / "model.safetensors")
+        self._load(weights, int(config["num_hidden_layers"]))
+        # The layers are copied by now; without this their pages would count as ours until the system needs them.
+        pages.madvise(mmap.MADV_DONTNEED)
 
     @cached_property
     def digest(self) -> str:
@@ -156,6 +159,7 @@ class MiniLM:
             for name, t in tensors.items()
             if t.dtype.kind == "f"
         }
+        # Half of the model, of which a text needs a few rows: it stays in the file, whose pages the system keeps.
         self._words = weights["embeddings.word_embeddings.weight"]
         # Every token has type 0, so its vector belongs to the position.
         self._positions = (
@@ -384,6 +388,22 @@ class _Layer:
         self.up, self.down = _Matrix(up), _Matrix(down * np.float32(0.5) if half else down)
         self.attention_norm = _norm(weights, f"{prefix}attention.output.LayerNorm")
         self.output_norm = _norm(weights, f"{prefix}output.LayerNorm")
+
+
+def _mapped(path: Path) -> tuple[dict[str, Array], mmap.mmap]:
+    """Read-only views of every tensor in a safetensors file (header length, JSON header, data), and its pages."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header: dict[str, Any] = json.loads(file.read(size))
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    data = np.frombuffer(pages, dtype=np.uint8, offset=8 + size)
+    kinds = {"F32": np.float32, "F16": np.float16}
+    views = {
+        name: data[slice(*entry["data_offsets"])].view(kinds[entry["dtype"]]).reshape(entry["shape"])
+        for name, entry in header.items()
+        if name != "__metadata__" and entry["dtype"] in kinds
+    }
+    return views, pages
 
 
 def _linear(weights: dict[str, Array], name: str) -> tuple[Array, Array]:
