@@ -15,7 +15,7 @@ from sqlalchemy import Connection as Connection  # the door through which servic
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from loopwright.foundation.errors import Conflict, DiskFull, Unavailable
 
@@ -44,6 +44,7 @@ _CHANNEL = "loopwright_catalogue"
 
 # Writers wait for one another: one that is frozen in mid-transaction must not hold up the others for ever.
 _POSTGRES_OPTIONS: Final = {"options": "-c idle_in_transaction_session_timeout=15000", "keepalives_idle": 10}
+_MISSING_TABLE = "42P01"
 _WRITE_LOCK = 0x6C6F6F70
 """Any number that other users of the same PostgreSQL database do not lock."""
 
@@ -245,6 +246,13 @@ def _sqlite_engine(url: str, begin: str) -> Engine:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except ProgrammingError as error:
+        # A gateway may be quicker than the first migration; SQLite counts this among the operational errors.
+        if getattr(error.orig, "sqlstate", "") != _MISSING_TABLE:
+            raise
+        raise Unavailable(
+            f"the catalogue is not made yet: {str(error.orig).splitlines()[0]}", hint="start it with: loopwright up"
+        ) from error
     except OperationalError as error:
         text = str(error.orig)
         if "disk is full" in text or "No space left" in text:

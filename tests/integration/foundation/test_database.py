@@ -7,6 +7,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, select, text
 
 from loopwright.foundation.database import Database
 from loopwright.foundation.errors import Unavailable
+from loopwright.foundation.settings import Settings
 
 counters = Table("counters", MetaData(), Column("name", String(20), primary_key=True), Column("value", Integer))
 
@@ -71,3 +72,12 @@ def test_a_watch_whose_server_ended_the_connection_says_so_and_comes_back(databa
     watch.close()
     assert watch.wait(5)
     watch.close()
+
+
+def test_a_catalogue_that_is_not_made_yet_is_unavailable(settings: Settings) -> None:
+    empty = Database(settings.catalogue_url)
+    with pytest.raises(Unavailable):
+        empty.epoch()
+    with pytest.raises(Unavailable):
+        empty.watch().wait(1.0)
+    empty.close()
