@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
 import json
 import os
 import select
@@ -12,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,7 +35,7 @@ _LONGEST_PAUSE_S = 1.0
 @app.command()
 def up(
     demo: bool = typer.Option(False, "--demo", help="Also make the assistant 'handbook' over Loopwright's own docs."),
-    port: int = typer.Option(None, help="Port, instead of LOOPWRIGHT_PORT."),
+    port: int = typer.Option(None, min=0, max=65535, help="Port, instead of LOOPWRIGHT_PORT; 0 takes a free one."),
     reload: bool = typer.Option(False, "--reload", help="Start both processes again when the code changes."),
 ) -> None:
     """Starts Loopwright and prints how to reach it. Ctrl-C stops it; what was acknowledged is kept."""
@@ -127,24 +127,30 @@ class Supervisor:
 
     def run(self) -> None:
         """Runs until SIGINT or SIGTERM. Raises Conflict, Invalid, DiskFull, Unavailable with the reason it cannot."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._stopping.set())
+        # Logs and sockets are nobody else's to read, also those that the children inherit.
+        os.umask(0o077)
         prepare_home(self._settings)
         lock = _only_one(self._settings)
         listening = _bind(self._settings)
         url = self._settings.public_url or f"http://{_shown_host(self._settings)}:{listening.getsockname()[1]}"
         operator_token(self._settings)
         remember_url(self._settings, url)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._stopping.set())
         with open(self._settings.log_dir / "processes.log", "ab") as log:
             control = Child("control", [self.CONTROL], (), log)
             fd = listening.fileno()
             gateway = Child("gateway", [self.GATEWAY, "--fd", str(fd)], (fd,), log)
             try:
                 try:
-                    first_key = self._start(control, gateway, url)
+                    first_key = self._start(control, gateway, listening)
                 except LoopwrightError:
                     gateway.kill()
-                    raise
+                    if not self._stopping.is_set():
+                        raise
+                    # Who is told to stop while it starts has not failed to start.
+                    _tell("stopped before it was ready")
+                    return
                 self._welcome(url, first_key)
                 while not self._stopping.wait(0.05):
                     if self._code is not None and self._code.changed():
@@ -158,7 +164,7 @@ class Supervisor:
                 lock.close()
         _tell("stopped; everything acknowledged is kept")
 
-    def _start(self, control: Child, gateway: Child, url: str) -> str:
+    def _start(self, control: Child, gateway: Child, listening: socket.socket) -> str:
         reading, writing = os.pipe()
         control.start(["--announce", str(writing)], (writing,))
         os.close(writing)
@@ -166,7 +172,7 @@ class Supervisor:
         announced = self._announcement(reading, control)
         if not announced.get("ready"):
             raise Unavailable(str(announced.get("error")), hint=str(announced.get("hint", "")))
-        self._wait_ready(url, gateway)
+        self._wait_ready(listening, gateway)
         return str(announced["first_key"])
 
     def _announcement(self, reading: int, control: Child) -> dict[str, Any]:
@@ -186,18 +192,23 @@ class Supervisor:
             "hint": f"read {log}/processes.log and {log}/control.log",
         }
 
-    def _wait_ready(self, url: str, gateway: Child) -> None:
+    def _wait_ready(self, listening: socket.socket, gateway: Child) -> None:
+        """Asks the gateway itself: what stands at the public URL, or a proxy of the environment, may not be there."""
         deadline = time.monotonic() + START_LIMIT_S
+        host, port = _shown_host(self._settings).strip("[]"), listening.getsockname()[1]
         while time.monotonic() < deadline and not self._stopping.is_set():
             gateway.tend()
+            connection = http.client.HTTPConnection(host, port, timeout=2)
             try:
-                with urllib.request.urlopen(f"{url}/health/ready", timeout=2) as response:
-                    if response.status == 200:
-                        return
-            except OSError:
-                time.sleep(0.05)
-        if not self._stopping.is_set():
-            raise Unavailable("the gateway did not start", hint=f"read {self._settings.log_dir}/processes.log")
+                connection.request("GET", "/health/ready")
+                if connection.getresponse().status == 200:
+                    return
+            except (OSError, http.client.HTTPException):
+                pass
+            finally:
+                connection.close()
+            time.sleep(0.05)
+        raise Unavailable("the gateway did not start", hint=f"read {self._settings.log_dir}/processes.log")
 
     def _welcome(self, url: str, first_key: str) -> None:
         client = Client(url, socket=control_socket(self._settings), token=operator_token(self._settings))
@@ -284,9 +295,10 @@ def _bind(settings: Settings) -> socket.socket:
     try:
         listening.bind((settings.host, settings.port))
     except OSError as error:
+        another = settings.port + 1 if 0 < settings.port < 65535 else 8700
         raise Conflict(
             f"port {settings.port} on {settings.host} cannot be used: {error.strerror}",
-            hint=f"stop what uses it, or take another with: loopwright up --port {settings.port + 1}",
+            hint=f"stop what uses it, or take another with: loopwright up --port {another}",
         ) from error
     listening.listen(2048)
     return listening

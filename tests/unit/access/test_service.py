@@ -180,9 +180,26 @@ def test_a_login_token_lasts_thirty_minutes(
             access.sign_in("", token)
 
 
-def test_an_admins_key_can_ask_for_a_sign_in_link(access: AccessService, admin: Principal, first: FirstStart) -> None:
-    _, session = access.sign_in("", access.login_token(admin))
-    assert session.user == "admin"
+def test_a_link_made_with_a_key_signs_in_as_that_key_and_ends_with_it(access: AccessService, admin: Principal) -> None:
+    issued = access.create_key(admin, "laptop", "admin")
+    holder = access.authenticate(issued.key)
+    used, unused = access.login_token(holder), access.login_token(holder)
+    cookie, session = access.sign_in("", used)
+    assert session.user == "laptop"
+    assert access.session(cookie).principal() == holder
+    access.revoke_key(admin, issued.id)
+    with pytest.raises(Unauthenticated, match="was revoked"):
+        access.session(cookie)
+    with pytest.raises(Unauthenticated, match="was revoked"):
+        access.sign_in("", unused)
+
+
+def test_the_key_in_a_link_cannot_be_exchanged(access: AccessService, admin: Principal) -> None:
+    token, _, _ = access.login_token(admin).partition(".")
+    other = access.create_key(admin, "other", "admin")
+    for forged in (token, f"{token}.", f"{token}.{other.id}"):
+        with pytest.raises(Unauthenticated, match="used already or has expired"):
+            access.sign_in("", forged)
 
 
 @pytest.mark.parametrize("token", ["", "guess"])
