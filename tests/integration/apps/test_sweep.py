@@ -152,7 +152,7 @@ BODIES: dict[str, object] = {
 }
 
 MAKES_ITS_OWN = {"/api/datasets/{name}/versions"}
-"""Routes that make a thing of that name in the caller's own team; they may answer, with nothing of the owner's in it."""
+"""Routes that make a thing of that name in the caller's own team; they may answer, with nothing of the owner's."""
 
 
 def test_no_route_is_open_to_strangers_or_to_low_roles(stage: Stage) -> None:
