@@ -56,7 +56,7 @@ def filled(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     drawn = as_json(product, "dataset", "from-traces", "cli-asked", "--query", "cli-question")
     assert drawn["version"].keys() >= VERSION
     yield product
-    assert as_json(product, "dataset", "rm", "cli-asked", "--yes") == {"removed": "cli-asked"}
+    assert as_json(product, "dataset", "delete", "cli-asked", "--yes") == {"deleted": "cli-asked"}
     assert as_json(product, "kb", "delete", "cli-tea", "--yes") == {"deleted": "cli-tea"}
 
 

@@ -79,7 +79,7 @@ def options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Loopwright: the whole life of an LLM application, on one machine or many."""
-    if ctx.invoked_subcommand not in ("up", None):
+    if ctx.invoked_subcommand not in ("up", None) and "--help" not in sys.argv:
         ctx.obj = connect(as_json)
 
 

@@ -125,15 +125,15 @@ def export(
     client.emit({"dataset": name, "version": number, "output": str(output)})
 
 
-@app.command("rm")
-def remove(
+@app.command("delete")
+def delete(
     ctx: typer.Context,
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a dataset with all its versions."""
+    """Deletes a dataset with all its versions."""
     client: Client = ctx.obj
-    if not yes and not client.as_json:
-        typer.confirm(f"Remove dataset {name} with all its versions?", abort=True)
+    if not yes:
+        typer.confirm(f"Delete dataset {name} with all its versions?", abort=True, err=True)
     client.delete(f"/api/datasets/{name}")
-    client.emit({"removed": name})
+    client.emit({"deleted": name})

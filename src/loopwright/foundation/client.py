@@ -199,6 +199,12 @@ class Client:
         if self.socket is not None:
             return _SocketConnection(self.socket, self.timeout_s)
         parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Invalid(
+                f"{self.base_url!r} is no address of a Loopwright",
+                hint="export LOOPWRIGHT_URL=http://host:port",
+                param="url",
+            )
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         return kind(parts.hostname or "127.0.0.1", parts.port, timeout=self.timeout_s)
 

@@ -124,7 +124,7 @@ def delete(
     """Deletes a knowledge base with its documents and index."""
     client: Client = ctx.obj
     if not yes:
-        typer.confirm(f"Delete {name} with all its documents?", abort=True)
+        typer.confirm(f"Delete {name} with all its documents?", abort=True, err=True)
     client.delete(_path(name))
     client.emit({"deleted": name})
 

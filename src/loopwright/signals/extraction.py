@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from math import log, sqrt
 
 from loopwright.signals.passages import PassageBlock
@@ -74,7 +75,9 @@ _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|cf|approx|No|Fig|Inc|Ltd|Co|U\.S)\.$"
 )
+_ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _LONGEST_SENTENCE = 1200
+_LONGEST_LIST = 500
 _STOP_WORDS = (
     "a an and are as at be been by can could did do does for from had has have how i in is it its many me much my of "
     "on or our should tell that the their there they this to us was we were what when where which who whom whose why "
@@ -163,7 +166,23 @@ def split_sentences(text: str) -> list[str]:
                 sentences.append(joined[start : end.end()].strip())
                 start = end.end()
         sentences.append(joined[start:].strip())
-    return [one[:_LONGEST_SENTENCE] for one in sentences if _WORD.search(one)]
+    return [one[:_LONGEST_SENTENCE] for one in _with_announced_items(sentences) if _WORD.search(one)]
+
+
+def _with_announced_items(sentences: Sequence[str]) -> list[str]:
+    """A sentence that ends with a colon takes the items of the short list after it along."""
+    joined: list[str] = []
+    position = 0
+    while position < len(sentences):
+        sentence = sentences[position]
+        position += 1
+        if sentence.endswith(":"):
+            items = list(takewhile(_ITEM.match, sentences[position:]))
+            if items and sum(map(len, items)) <= _LONGEST_LIST:
+                sentence = f"{sentence} {'; '.join(_ITEM.sub('', item).rstrip('.;') for item in items)}."
+                position += len(items)
+        joined.append(sentence)
+    return joined
 
 
 def _inline(found: re.Match[str]) -> str:

@@ -138,5 +138,5 @@ def test_the_commands_draw_show_and_export(client: RoutedClient, tmp_path: Path)
     printed = CliRunner().invoke(commands, ["export", "support", "--version", "1"], obj=client).output
     assert printed == target.read_text()
     assert len([json.loads(line) for line in printed.splitlines()]) == 2
-    invoke(client, "rm", "support", "--yes")
+    invoke(client, "delete", "support", "--yes")
     assert client.get("/api/datasets")["items"] == []

@@ -195,3 +195,9 @@ def test_a_dead_socket_names_the_place_and_the_way_out(tmp_path: Any) -> None:
 def test_every_family_a_server_answers_with_has_a_status_here() -> None:
     ours = {Unauthenticated, Denied, NotFound, Conflict, LimitExceeded, UpstreamFailed}
     assert set(module._BY_STATUS.values()) == ours
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://host", "http://", "127.0.0.1:8700"])
+def test_a_wrong_address_is_refused_before_the_key_leaves(url: str) -> None:
+    with pytest.raises(Invalid, match="no address of a Loopwright"):
+        Client(url, key="lw-secret").get("/api/info")

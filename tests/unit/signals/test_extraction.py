@@ -103,3 +103,16 @@ def test_short_code_stays_with_the_sentence_that_announces_it() -> None:
 def test_long_code_is_left_out() -> None:
     text = "As follows:\n\n```python\n" + "x = 1\n" * 100 + "```\nThe end."
     assert split_sentences(text) == ["As follows:", "The end."]
+
+
+def test_a_short_list_stays_with_the_sentence_that_announces_it() -> None:
+    text = "These need no key:\n\n- `builtin/echo` repeats.\n- `builtin/extract` quotes.\n\nOthers do."
+    assert split_sentences(text) == [
+        "These need no key: `builtin/echo` repeats; `builtin/extract` quotes.",
+        "Others do.",
+    ]
+
+
+def test_a_long_list_stays_a_list() -> None:
+    items = [f"- item number {number} of a long list" for number in range(40)]
+    assert split_sentences("All of them:\n\n" + "\n".join(items))[:2] == ["All of them:", items[0]]
