@@ -38,7 +38,7 @@ async def sound_body(scope: Scope, receive: Receive) -> Receive:
                 hint="send it in smaller pieces; documents go up as multipart/form-data",
             )
     body = b"".join(parts)
-    if kind.endswith("json"):
+    if body and kind.endswith("json"):
         _check(body)
     return _replay([{"type": "http.request", "body": body, "more_body": False}], receive)
 

@@ -15,7 +15,7 @@ _TYPES = {
     422: "invalid_request_error",
     429: "rate_limit_error",
 }
-_CODES = {"not_found": "model_not_found", "unauthenticated": "invalid_api_key"}
+_CODES = {("not_found", "model"): "model_not_found", ("unauthenticated", ""): "invalid_api_key"}
 
 
 class UpstreamRefused(UpstreamFailed):
@@ -39,7 +39,7 @@ def openai_error(error: LoopwrightError, request_id: str) -> tuple[int, dict[str
             "message": message,
             "type": _TYPES.get(status, "api_error"),
             "param": error.param or None,
-            "code": _CODES.get(error.code, error.code),
+            "code": _CODES.get((error.code, error.param), error.code),
             "hint": error.hint,
             "request_id": request_id,
         }

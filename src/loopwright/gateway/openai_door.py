@@ -182,7 +182,9 @@ class _Answer:
     async def complete(self, reply: Reply) -> None:
         """Sends a complete JSON answer."""
         body = reply.body
-        self._tap.see(body)
+        seen = self._tap.see(body)
+        if self._operation == "chat" and not seen.choices:
+            raise UpstreamFailed("the provider's answer has no choices", hint="check the provider's base_url")
         self._outcome.served_model = reply.served_model or self._tap.model
         if self._operation == "chat":
             parts = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
@@ -292,7 +294,11 @@ def _noted(call: Next) -> Next:
 
 
 def _read_tokens(exchange: Exchange) -> int:
-    messages = exchange.value("messages")
+    try:
+        messages = exchange.value("messages")
+    except Invalid:
+        # What nobody could decode was sent on as it is; it still counts, and its trace is still written.
+        return count_tokens(bytes(exchange.body["messages"]).decode(errors="replace"))
     if not isinstance(messages, list):
         return count_tokens(bytes(exchange.body.get("input", b"")).decode(errors="replace"))
     return sum(count_tokens(message_text(m.get("content"))) + 3 for m in messages if isinstance(m, dict))

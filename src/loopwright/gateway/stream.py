@@ -13,8 +13,13 @@ from loopwright.foundation.errors import UpstreamFailed
 from loopwright.gateway.exchange import encode
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
-MAX_TOKENS = 2**31 - 1
+MAX_STREAM_BYTES = 64 * 1024 * 1024
+MAX_TEXT = 8 * 1024 * 1024
+MAX_CHOICES = 128
+MAX_TOOL_CALLS = 1_024
+MAX_TOKENS = 100_000_000
 DONE = b"[DONE]"
+_SLICE = 6 * 65_536
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 
 
@@ -29,12 +34,13 @@ class _Usage(msgspec.Struct):
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
 
-    def counted(self) -> Usage:
+    def counted(self) -> Usage | None:
+        """What the provider counted; None when no request can have so many tokens, and ours are to be counted."""
         cached = self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else 0
         reasoning = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else 0
         numbers = (self.prompt_tokens or 0, self.completion_tokens or 0, cached or 0, reasoning or 0)
-        # Negative tokens would refund money, and 10**30 fit no column: the ledger takes no nonsense of a provider.
-        return Usage(*(min(max(0, number), MAX_TOKENS) for number in numbers))
+        # Negative tokens would refund money, and 10**30 cost more than there is: the ledger takes no nonsense.
+        return Usage(*numbers) if all(0 <= number <= MAX_TOKENS for number in numbers) else None
 
 
 class _Function(msgspec.Struct):
@@ -86,9 +92,10 @@ async def sse_data(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """The `data` of each server-sent event, ending before `[DONE]`. Raises UpstreamFailed above MAX_EVENT_BYTES."""
     buffer = bytearray()
     async for chunk in chunks:
+        # What is left of earlier chunks holds no line end: a long line that drips is not searched again and again.
+        start, searched = 0, len(buffer)
         buffer += chunk
-        start = 0
-        while (end := buffer.find(b"\n", start)) >= 0:
+        while (end := buffer.find(b"\n", max(start, searched))) >= 0:
             line = bytes(buffer[start:end])
             start = end + 1
             if line.startswith(b"data:"):
@@ -111,20 +118,26 @@ class StreamTap:
         self.usage: Usage | None = None
         self.model = ""
         self.finished = False
+        self._seen_bytes = 0
+        self._seen_text = 0
         self._messages: dict[int, dict[str, Any]] = {}
         self._finish: dict[int, str] = {}
 
     def see(self, data: bytes) -> _Answer:
-        """Takes one chunk in. Raises UpstreamFailed for a chunk that is an error or not a chunk."""
+        """Takes one chunk in. Raises UpstreamFailed for a chunk that is an error or not a chunk, or one too many.
+
+        What was answered is kept until the trace is written, so an answer without end must end somewhere.
+        """
+        self._seen_bytes += len(data)
+        if self._seen_bytes > MAX_STREAM_BYTES:
+            raise UpstreamFailed(f"the provider's answer is larger than {MAX_STREAM_BYTES} bytes")
         answer = read_answer(data)
         if bytes(answer.error) != b"null":
-            raise UpstreamFailed(
-                f"the provider answered with an error: {bytes(answer.error)[:500].decode(errors='replace')}"
-            )
+            raise UpstreamFailed(f"the provider answered with an error: {_error_text(bytes(answer.error))}")
         if answer.model:
             self.model = answer.model
         if answer.usage is not None:
-            self.usage = answer.usage.counted()
+            self.usage = answer.usage.counted() or self.usage
         for choice in answer.choices or ():
             if (part := choice.delta or choice.message) is not None:
                 self._take(choice.index, part)
@@ -151,18 +164,34 @@ class StreamTap:
         return "".join(parts)
 
     def _take(self, index: int, delta: _Message) -> None:
+        if index not in self._messages and len(self._messages) >= MAX_CHOICES:
+            raise UpstreamFailed(f"the provider's answer has more than {MAX_CHOICES} choices")
         kept = self._messages.setdefault(
             index, {"role": "assistant", "content": [], "reasoning_content": [], "tool_calls": {}}
         )
         if isinstance(delta.content, str):
+            self._seen_text += len(delta.content)
+            if self._seen_text > MAX_TEXT:
+                raise UpstreamFailed(f"the provider's answer has more than {MAX_TEXT} characters")
             kept["content"].append(delta.content)
         if delta.reasoning_content:
             kept["reasoning_content"].append(delta.reasoning_content)
         for call in delta.tool_calls or ():
+            if call.index not in kept["tool_calls"] and len(kept["tool_calls"]) >= MAX_TOOL_CALLS:
+                raise UpstreamFailed(f"the provider's answer has more than {MAX_TOOL_CALLS} tool calls")
             known = kept["tool_calls"].setdefault(call.index, {"id": call.id or "", "name": "", "arguments": []})
             if call.function is not None:
                 known["name"] = known["name"] or call.function.name or ""
                 known["arguments"].append(call.function.arguments or "")
+
+
+def _error_text(raw: bytes) -> str:
+    try:
+        error = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        error = None
+    message = error.get("message") if isinstance(error, dict) else error
+    return message[:500] if isinstance(message, str) and message else raw[:500].decode(errors="replace")
 
 
 def _shown(message: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +215,8 @@ def count_tokens(text: str) -> int:
 
     It stands in where a provider reports no usage; records made with it are marked as estimates.
     """
-    return len(_TOKEN.findall(text))
+    # In slices, because a list of all the tokens of a long text is ten times its size.
+    return sum(len(_TOKEN.findall(text, start, start + _SLICE)) for start in range(0, len(text), _SLICE))
 
 
 def message_text(content: object) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import socket
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -80,6 +80,7 @@ class UpstreamClient:
 
     def __init__(self, guard: AddressGuard, *, connect_timeout_s: float, read_timeout_s: float) -> None:
         self._guard = guard
+        self._head_limit_s = connect_timeout_s + read_timeout_s
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=read_timeout_s)
         connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, resolver=_GuardedResolver(guard), ttl_dns_cache=60)
         self._session = aiohttp.ClientSession(
@@ -94,8 +95,10 @@ class UpstreamClient:
         """The response with its headers read. Raises UpstreamTimeout, UpstreamFailed, Denied."""
         self._guard.check_url(url)
         try:
-            return await self._session.post(url, data=body, headers=headers, allow_redirects=False)
-        except (TimeoutError, aiohttp.ClientError) as error:
+            # The limits of a socket start anew with each byte: headers that drip would come for ever.
+            async with asyncio.timeout(self._head_limit_s):
+                return await self._session.post(url, data=body, headers=headers, allow_redirects=False)
+        except (TimeoutError, aiohttp.ClientError, UnicodeError) as error:
             raise explain(url, error) from error
 
     async def close(self) -> None:
@@ -108,9 +111,10 @@ def explain(url: str, error: BaseException) -> UpstreamFailed:
     host = urlsplit(url).netloc
     if isinstance(error, TimeoutError):
         return UpstreamTimeout(
-            f"the provider at {host} stayed silent for too long", hint="try again, or raise the limit"
+            f"the provider at {host} stayed silent for too long",
+            hint="try again, or start with a higher LOOPWRIGHT_UPSTREAM_READ_TIMEOUT_S",
         )
-    detail: Any = error.__cause__ or error
+    detail = " ".join(str(error.__cause__ or error).split())[:500]
     return UpstreamFailed(f"the provider at {host} failed: {type(error).__name__}: {detail}", hint="try again")
 
 

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from loopwright.access.credentials import SessionClaims
 from loopwright.foundation.errors import UpstreamFailed
+from loopwright.gateway import Exchange, Reply
 from loopwright.gateway.errors import UpstreamRefused
 from tests.unit.gateway.door import KEY, OTHER_KEY, VIEWER_KEY, Door, user
 
@@ -288,9 +290,37 @@ def test_a_stream_that_ends_before_its_answer_is_an_error(door: Door) -> None:
 
 
 def test_negative_usage_is_refused_by_the_ledger(door: Door) -> None:
-    door.scripted.body = json.dumps({"choices": [], "usage": {"prompt_tokens": -5, "completion_tokens": 2}}).encode()
+    choices = [{"index": 0, "message": {"role": "assistant", "content": "two words"}, "finish_reason": "stop"}]
+    usage = {"prompt_tokens": -5, "completion_tokens": 2}
+    door.scripted.body = json.dumps({"choices": choices, "usage": usage}).encode()
     door.chat(model="acme/large")
-    assert (door.spool.root.input_tokens, door.spool.root.output_tokens) == (0, 2)
+    root = door.spool.root
+    assert (root.input_tokens > 0, root.output_tokens, root.usage_estimated) == (True, 2, True)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"choices":null}', b'{"choices":[]}'])
+def test_an_answer_without_choices_is_the_providers_failure(door: Door, body: bytes) -> None:
+    door.scripted.body = body
+    answer = door.chat(model="acme/large")
+    assert (answer.status, door.spool.root.status) == (502, "error")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_messages_nobody_can_decode_are_counted_and_traced(
+    door: Door, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    async def cut_off() -> AsyncIterator[bytes]:
+        yield b'{"choices":[{"index":0,"delta":{"content":"x"}}]}'
+
+    async def chat(_exchange: Exchange) -> Reply:
+        whole = b'{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}]}'
+        return Reply(events=cut_off()) if stream else Reply(body=whole)
+
+    monkeypatch.setattr(door.scripted, "chat", chat)
+    raw = b'{"model":"acme/large","stream":%b,"messages":[{"role":"user","content":"\xff cut"}]}'
+    door.post("/v1/chat/completions", raw % json.dumps(stream).encode())
+    assert door.spool.root.status == ("error" if stream else "ok")
+    assert door.spool.root.input_tokens > 0
 
 
 @pytest.mark.parametrize(("events", "leave_after", "tokens"), [(2, 2, 2), (1, 1, 1), (0, 0, 0)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from itertools import pairwise
@@ -190,8 +191,10 @@ def test_an_error_in_an_answer_is_the_providers_failure(error: str) -> None:
     [
         ({"prompt_tokens": 3, "completion_tokens": 4}, Usage(3, 4)),
         ({"prompt_tokens": None}, Usage()),
-        ({"prompt_tokens": -3, "completion_tokens": -1}, Usage()),
-        ({"prompt_tokens": 10**30, "completion_tokens": 2**31}, Usage(MAX_TOKENS, MAX_TOKENS)),
+        ({"prompt_tokens": 3, "completion_tokens": -1}, None),
+        ({"prompt_tokens": 3, "completion_tokens": 10**30}, None),
+        ({"prompt_tokens": 3, "completion_tokens": MAX_TOKENS + 1}, None),
+        ({"prompt_tokens": 3, "completion_tokens": MAX_TOKENS}, Usage(3, MAX_TOKENS)),
         (
             {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": None},
             Usage(9, 0, 4, 0),
@@ -200,7 +203,7 @@ def test_an_error_in_an_answer_is_the_providers_failure(error: str) -> None:
         ({"prompt_tokens_details": {"cached_tokens": None, "audio_tokens": 3}, "x": 1}, Usage()),
     ],
 )
-def test_usage_is_what_the_ledger_can_hold(usage: dict[str, Any], counted: Usage) -> None:
+def test_usage_is_what_a_request_can_have(usage: dict[str, Any], counted: Usage | None) -> None:
     assert seen(json.dumps({"usage": usage}).encode()).usage == counted
 
 
@@ -271,3 +274,36 @@ def test_tokens_of_two_lines_add_up(one: str, two: str) -> None:
 )
 def test_the_text_of_a_message(content: object, text: str) -> None:
     assert message_text(content) == text
+
+
+def test_an_answer_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MAX_TEXT", 10)
+    monkeypatch.setattr(stream, "MAX_STREAM_BYTES", 1_000)
+    text, other, calls = StreamTap(), StreamTap(), StreamTap()
+    with pytest.raises(UpstreamFailed, match="more than 10 characters"):
+        for _ in range(11):
+            text.see(b'{"choices":[{"delta":{"content":"x"}}]}')
+    with pytest.raises(UpstreamFailed, match="larger than 1000 bytes"):
+        for _ in range(30):
+            other.see(b'{"choices":[],"padding":"0123456789"}')
+    monkeypatch.setattr(stream, "MAX_STREAM_BYTES", 10_000_000)
+    with pytest.raises(UpstreamFailed, match="tool calls"):
+        for number in range(2_000):
+            calls.see(b'{"choices":[{"delta":{"tool_calls":[{"index":%d}]}}]}' % number)
+    with pytest.raises(UpstreamFailed, match="choices"):
+        for number in range(200):
+            calls.see(b'{"choices":[{"index":%d,"delta":{"content":""}}]}' % number)
+
+
+def test_a_long_text_counts_as_its_parts_do() -> None:
+    assert count_tokens("sixsix" * 200_000) == 200_000
+    assert count_tokens("a b " * 300_000) == 600_000
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [({"message": "overloaded", "code": 529}, "error: overloaded"), ("no", "error: no"), ({"a": 1}, '{"a":1}')],
+)
+def test_a_providers_error_event_is_told_by_its_message(error: object, said: str) -> None:
+    with pytest.raises(UpstreamFailed, match=re.escape(said)):
+        StreamTap().see(json.dumps({"error": error}, separators=(",", ":")).encode())

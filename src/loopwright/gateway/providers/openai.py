@@ -61,26 +61,45 @@ class OpenAICompatible:
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         try:
             async with response:
-                body = await response.content.read(MAX_ANSWER_BYTES + 1)
-                while not response.content.at_eof() and len(body) <= MAX_ANSWER_BYTES:
-                    body += await response.content.read(MAX_ANSWER_BYTES + 1 - len(body))
+                body = bytearray()
+                async for chunk in response.content.iter_any():
+                    body += chunk
+                    if len(body) > MAX_ANSWER_BYTES:
+                        response.close()
+                        break
         except (TimeoutError, aiohttp.ClientError) as error:
             raise explain(str(response.url), error) from error
         if len(body) > MAX_ANSWER_BYTES:
             raise UpstreamFailed(f"the provider's answer is larger than {MAX_ANSWER_BYTES} bytes")
-        return body
+        return bytes(body)
 
     async def _events(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        started = False
         try:
             async with response:
                 async for data in sse_data(response.content.iter_any()):
+                    started = True
                     yield data
         except (TimeoutError, aiohttp.ClientError) as error:
             raise explain(str(response.url), error) from error
+        if not started:
+            raise UpstreamFailed(
+                f"the provider answered with {response.content_type} and no event of a stream",
+                hint="check the provider's base_url, or call it without stream",
+            )
 
     async def _refusal(self, provider: Provider, response: aiohttp.ClientResponse) -> UpstreamFailed:
         detail, param, kind = _explained(await self._read(response))
         status = response.status
+        if provider.api_key:
+            # Some providers repeat the key they refuse; it is the operator's, not the caller's to read.
+            detail = detail.replace(provider.api_key, "[redacted]")
+        if 300 <= status < 400:
+            where = response.headers.get("location", "nowhere")[:200]
+            return UpstreamFailed(
+                f"the provider {provider.name!r} answered {status} and points to {where}; redirects are not followed",
+                hint="give the provider its final base_url, with: loopwright apply",
+            )
         said = f"the provider {provider.name!r} answered {status}: {detail}"
         if status in _OUR_FAULT:
             return UpstreamFailed(
