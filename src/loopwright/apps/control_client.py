@@ -11,13 +11,13 @@ import aiohttp
 import msgspec
 
 from loopwright.apps.local import OPERATOR_HEADER
-from loopwright.foundation.errors import Conflict, Invalid, LoopwrightError, NotFound, Unavailable
+from loopwright.foundation.errors import Conflict, Invalid, LoopwrightError, NotFound, TooLarge, Unavailable
 from loopwright.gateway import Embedded
 from loopwright.signals import Passage
 
 PATIENCE_S = 8.0
 _PAUSE_S = 0.1
-_FAMILIES: dict[int, type[LoopwrightError]] = {400: Invalid, 404: NotFound, 409: Conflict}
+_FAMILIES: dict[int, type[LoopwrightError]] = {400: Invalid, 404: NotFound, 409: Conflict, 413: TooLarge}
 
 
 class ControlClient:

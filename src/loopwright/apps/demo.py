@@ -6,9 +6,10 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from loopwright.foundation.client import Client
-from loopwright.foundation.errors import NotFound, Unavailable
+from loopwright.foundation.errors import Invalid, NotFound, Unavailable, UpstreamFailed
 
 NAME = "handbook"
 _SPEC = """\
@@ -21,6 +22,8 @@ aliases: [prod]
 """
 _QUESTIONS = ("How do I rate an answer?", "What happens to a trace when the gateway is killed?")
 _BUILD_LIMIT_S = 300.0
+_PATIENCE_S = 120.0
+_PAUSE_S = 1.0
 
 
 def handbook_folder() -> Path:
@@ -32,24 +35,43 @@ def handbook_folder() -> Path:
     raise NotFound("the documentation is not installed with this package", hint="start without --demo")
 
 
-def seed(client: Client) -> Iterator[str]:
-    """Makes the demonstration step by step, telling each; does nothing where it is there already."""
-    names = {base["name"]: base for base in client.get("/api/knowledge-bases")["items"]}
-    if names.get(NAME, {}).get("active_version"):
-        yield f"The assistant '{NAME}' is ready.  Try:  loopwright ask \"{_QUESTIONS[0]}\""
+def seed(client: Client, patience_s: float = _PATIENCE_S) -> Iterator[str]:
+    """Makes the demonstration step by step, telling each; goes on where it stopped, also when control restarts."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            yield from _seed(client)
+            return
+        except (Unavailable, UpstreamFailed):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
+
+
+def _seed(client: Client) -> Iterator[str]:
+    bases = {base["name"]: base for base in client.get("/api/knowledge-bases")["items"]}
+    if not bases.get(NAME, {}).get("active_version"):
+        yield from _read(client, bases.get(NAME))
+    # An endpoint of that name is the user's by now; it is left as it is.
+    if NAME not in {endpoint["name"] for endpoint in client.get("/api/endpoints")["items"]}:
+        client.post("/api/apply", {"text": _SPEC, "dry_run": False})
+        for question in _QUESTIONS:
+            _ask(client, question)
+    yield f"Demo: the assistant '{NAME}' is ready.  Try:  loopwright ask \"{_QUESTIONS[0]}\""
+
+
+def _read(client: Client, base: dict[str, Any] | None) -> Iterator[str]:
+    if base is not None and base["status"] == "building":
+        _follow(client, base["job_id"])
         return
     folder = handbook_folder()
-    if NAME not in names:
+    if base is None:
         client.post("/api/knowledge-bases", {"name": NAME, "description": "Loopwright's own documentation."})
     files = [(path.name, path.read_bytes()) for path in sorted(folder.glob("*.md"))]
     client.upload(f"/api/knowledge-bases/{NAME}/documents", files)
     yield f"Demo: reading {len(files)} pages of documentation into the knowledge base '{NAME}' …"
     job = client.post(f"/api/knowledge-bases/{NAME}/build")
     _follow(client, job["id"])
-    client.post("/api/apply", {"text": _SPEC, "dry_run": False})
-    for question in _QUESTIONS:
-        _ask(client, question)
-    yield f"Demo: the assistant '{NAME}' is ready.  Try:  loopwright ask \"{_QUESTIONS[0]}\""
 
 
 def _follow(client: Client, job_id: str) -> None:
@@ -60,9 +82,9 @@ def _follow(client: Client, job_id: str) -> None:
             return
         if job["status"] in ("failed", "cancelled"):
             reason = (job.get("error") or {}).get("detail", job["status"])
-            raise Unavailable(f"the knowledge base was not built: {reason}", hint=f"loopwright jobs show {job_id}")
+            raise Invalid(f"the knowledge base was not built: {reason}", hint=f"loopwright jobs show {job_id}")
         time.sleep(0.2)
-    raise Unavailable("the knowledge base is still being built", hint=f"loopwright jobs watch {job_id}")
+    raise Invalid("the knowledge base is still being built", hint=f"loopwright jobs watch {job_id}")
 
 
 def _ask(client: Client, question: str) -> None:

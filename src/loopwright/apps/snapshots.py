@@ -53,9 +53,10 @@ class SnapshotKeeper:
             try:
                 if watch.wait(1.0):
                     self._snapshot = self._load()
-            except LoopwrightError as error:
-                # A database that is down stops changes, never traffic.
-                _log.warning("the catalogue is away, the last snapshot stays: %s", error)
+            except Exception as error:  # noqa: BLE001 - without this thread no key is ever revoked again
+                # A database that is down stops changes, never traffic; nor does a row that nobody can read.
+                known = isinstance(error, LoopwrightError)
+                _log.warning("the catalogue cannot be read, the last snapshot stays: %s", error, exc_info=not known)
                 watch.close()
                 self._stop.wait(_RETRY_S)
         watch.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ from loopwright.foundation.errors import Unavailable
 from loopwright.foundation.identity import Principal
 from loopwright.foundation.ids import new_id
 
+_log = logging.getLogger(__name__)
 MASK = "**********"
 
 
@@ -70,7 +73,10 @@ class CatalogService:
         return [dict(row["spec"]) for row in self._store.listed(principal.team_id, "prices")]
 
     def snapshot(self, access: AccessStore, builtin_models: tuple[str, ...], public: PublicPrices | None) -> Snapshot:
-        """The whole catalogue as of now. Raises Unavailable when the database is away."""
+        """The whole catalogue as of now. Raises Unavailable when the database is away.
+
+        A provider whose key cannot be opened is listed with the reason, so that it alone is not served.
+        """
         epoch = self._store.database.epoch()
         keys = {
             row["key_hash"]: Principal(row["team_id"], row["id"], row["role"], row["id"])
@@ -78,8 +84,15 @@ class CatalogService:
         }
         rows = self._store.everything()
         own = {(row["team_id"], row["model"]): _price(row["spec"]) for row in rows["prices"]}
-        found = {(row["team_id"], row["name"]): self._open_provider(row) for row in rows["providers"]}
+        found = {(row["team_id"], row["name"]): self._offered(row) for row in rows["providers"]}
         return Snapshot(epoch, keys, found, _endpoints(rows), PriceBook(own, public), builtin_models)
+
+    def _offered(self, row: Any) -> Provider:
+        try:
+            return self._open_provider(row)
+        except Unavailable as error:
+            _log.warning("the provider %s of %s is not served: %s", row["name"], row["team_id"], error)
+            return replace(self._open_provider({**row, "sealed_key": ""}), fault=error.message)
 
     def _open_provider(self, row: Any) -> Provider:
         spec = row["spec"]

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from loopwright.catalog.prices import PriceBook
-from loopwright.foundation.errors import Invalid, NotFound
+from loopwright.foundation.errors import Invalid, NotFound, Unavailable
 from loopwright.foundation.identity import Principal
 
 BUILTIN = "builtin"
@@ -27,6 +27,8 @@ class Provider:
     api_key: str = field(default="", repr=False)
     models: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    fault: str = ""
+    """Why it cannot be called, if it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Snapshot:
     def resolve(self, team_id: str, model: str) -> Target:
         """The target of `model`: `endpoint`, `endpoint@stage`, `endpoint@7` or `provider/model`.
 
-        Raises NotFound that names the nearest known models.
+        Raises NotFound that names the nearest known models, Unavailable when the provider's key cannot be opened.
         """
         name, _, selector = model.partition("@")
         endpoint = self.endpoints.get((team_id, name))
@@ -125,6 +127,11 @@ class Snapshot:
         provider = self.providers.get((team_id, name))
         if provider is None or not inner:
             raise self._unknown(team_id, model)
+        if provider.fault:
+            raise Unavailable(
+                f"the provider {name!r} cannot be called: {provider.fault}",
+                hint=f"an admin gives {name!r} its api_key again, with: loopwright apply",
+            )
         return provider, inner
 
     def _unknown(self, team_id: str, model: str) -> NotFound:

@@ -16,13 +16,16 @@ from urllib.parse import urlencode, urlsplit
 from loopwright.foundation.errors import (
     Conflict,
     Denied,
+    DiskFull,
     Invalid,
     LimitExceeded,
     LoopwrightError,
     NotFound,
+    TooLarge,
     Unauthenticated,
     Unavailable,
     UpstreamFailed,
+    UpstreamTimeout,
 )
 
 _BY_STATUS: dict[int, type[LoopwrightError]] = {
@@ -30,10 +33,11 @@ _BY_STATUS: dict[int, type[LoopwrightError]] = {
     403: Denied,
     404: NotFound,
     409: Conflict,
-    413: LimitExceeded,
+    413: TooLarge,
     429: LimitExceeded,
     502: UpstreamFailed,
-    504: UpstreamFailed,
+    504: UpstreamTimeout,
+    507: DiskFull,
 }
 
 

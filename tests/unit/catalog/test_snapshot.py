@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from loopwright.catalog import EndpointRelease, PriceBook, Provider, Snapshot
 from loopwright.catalog.snapshot import Endpoint
-from loopwright.foundation.errors import Invalid, NotFound
+from loopwright.foundation.errors import Invalid, NotFound, Unavailable
 
 ONE, TWO = "team_1", "team_2"
 
@@ -131,3 +132,13 @@ def test_a_team_lists_what_it_can_call(snapshot: Snapshot) -> None:
 
 def test_a_key_does_not_show_when_a_provider_is_printed() -> None:
     assert "sk-1" not in repr(Provider("acme", "openai", api_key="sk-1"))
+
+
+def test_a_provider_that_cannot_be_called_says_why_and_the_rest_goes_on(snapshot: Snapshot) -> None:
+    faulty = Provider("acme", "openai", "http://acme.test/v1", fault="its key cannot be opened")
+    snapshot = replace(snapshot, providers={**snapshot.providers, (ONE, "acme"): faulty})
+    for model in ("acme/large", "support"):
+        with pytest.raises(Unavailable, match="'acme' cannot be called: its key cannot be opened"):
+            snapshot.resolve(ONE, model)
+    assert snapshot.resolve(TWO, "moonshot").model == "moon"
+    assert snapshot.resolve(ONE, "draft").model == "echo"

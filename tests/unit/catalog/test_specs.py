@@ -250,8 +250,9 @@ def test_a_key_whose_master_secret_is_gone_can_be_applied_again(
 ) -> None:
     catalogue.apply(PROVIDER)
     moved = Catalogue(database, clock, b"n" * 32)
-    with pytest.raises(Unavailable):
-        moved.snapshot()
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        moved.snapshot().resolve("team_1", "acme/large")
+    assert moved.snapshot().resolve("team_1", "builtin/echo").model == "echo"
     assert moved.action(PROVIDER) == "updated"
     assert moved.key() == "sk-very-secret-key"
 
@@ -261,8 +262,10 @@ def test_a_sealed_key_moved_to_another_team_does_not_open(catalogue: Catalogue, 
     table = TABLES["providers"]
     with database.write() as c:
         c.execute(table.update().values(team_id="team_2"))
+    stolen = catalogue.snapshot().providers["team_2", "acme"]
+    assert (stolen.api_key, "cannot be opened" in stolen.fault) == ("", True)
     with pytest.raises(Unavailable, match="cannot be opened"):
-        catalogue.snapshot()
+        catalogue.snapshot().resolve("team_2", "acme/large")
 
 
 def test_teams_do_not_see_each_other(catalogue: Catalogue) -> None:

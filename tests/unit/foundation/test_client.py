@@ -13,13 +13,16 @@ from loopwright.foundation.client import Client
 from loopwright.foundation.errors import (
     Conflict,
     Denied,
+    DiskFull,
     Invalid,
     LimitExceeded,
     LoopwrightError,
     NotFound,
+    TooLarge,
     Unauthenticated,
     Unavailable,
     UpstreamFailed,
+    UpstreamTimeout,
 )
 
 
@@ -129,14 +132,14 @@ def test_a_caller_shows_who_it_is(
         (403, Denied),
         (404, NotFound),
         (409, Conflict),
-        (413, LimitExceeded),
+        (413, TooLarge),
         (422, Invalid),
         (429, LimitExceeded),
         (500, Unavailable),
         (502, UpstreamFailed),
         (503, Unavailable),
-        (504, UpstreamFailed),
-        (507, Unavailable),
+        (504, UpstreamTimeout),
+        (507, DiskFull),
     ],
 )
 def test_a_status_becomes_its_error(
@@ -193,7 +196,8 @@ def test_a_dead_socket_names_the_place_and_the_way_out(tmp_path: Any) -> None:
 
 
 def test_every_family_a_server_answers_with_has_a_status_here() -> None:
-    ours = {Unauthenticated, Denied, NotFound, Conflict, LimitExceeded, UpstreamFailed}
+    ours = {Unauthenticated, Denied, NotFound, Conflict, TooLarge, LimitExceeded}
+    ours |= {UpstreamFailed, UpstreamTimeout, DiskFull}
     assert set(module._BY_STATUS.values()) == ours
 
 
