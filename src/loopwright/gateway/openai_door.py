@@ -190,7 +190,7 @@ class _Answer:
             parts = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
             self._outcome.output = encode({"choices": parts.get("choices")})
             if self._exchange.citations:
-                body = _with_citations(parts, "message", self._exchange.citations)
+                body = _with_citations(parts, "message", self._marked())
         self._count(self._tap.usage, self._tap.text)
         await self._record()
         self._started = True
@@ -212,7 +212,7 @@ class _Answer:
                 continue
             if exchange.citations and any(choice.finish_reason for choice in seen.choices or ()):
                 parts = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-                data = _with_citations(parts, "delta", exchange.citations)
+                data = _with_citations(parts, "delta", self._marked())
             await send_event(self._send, data)
         if not tap.finished:
             raise UpstreamFailed("the provider's stream ended before its answer did", hint="try again")
@@ -250,6 +250,11 @@ class _Answer:
             outcome.output = tap.output()
             self._count(tap.usage, tap.text)
             await self._record()
+
+    def _marked(self) -> list[dict[str, Any]]:
+        """The passages in the prompt, each with whether the answer bears its marker."""
+        text = self._tap.text()
+        return [{**found, "cited": f"[{found['index']}]" in text} for found in self._exchange.citations]
 
     def _count(self, usage: TokenUsage | None, written: Callable[[], str]) -> None:
         if usage is None:

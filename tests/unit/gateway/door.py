@@ -16,7 +16,16 @@ from loopwright.catalog.snapshot import Endpoint, EndpointRelease
 from loopwright.foundation.clock import FixedClock
 from loopwright.foundation.errors import DiskFull, LoopwrightError
 from loopwright.foundation.identity import Principal
-from loopwright.gateway import BUILTIN_MODELS, Authenticator, Builtin, Embedded, OpenAIDoor, Recorder, instructions
+from loopwright.gateway import (
+    BUILTIN_MODELS,
+    Authenticator,
+    Builtin,
+    Embedded,
+    OpenAIDoor,
+    Recorder,
+    Step,
+    instructions,
+)
 from loopwright.gateway.exchange import Exchange, Reply
 from loopwright.traces import BeginRecord, SpanRecord
 
@@ -134,6 +143,7 @@ class Door:
 
     def __init__(self, *, record_content: bool = True) -> None:
         self.spool = ListSpool()
+        self.steps: list[Step] = [instructions]
         self.scripted = ScriptedProvider()
         self.signer = SessionSigner(b"k" * 32)
         self.snapshot = snapshot()
@@ -142,7 +152,7 @@ class Door:
             authenticator=Authenticator(lambda: self.snapshot, self.signer),
             recorder=Recorder(self.spool, lambda: self.snapshot, strict=False, record_content=record_content),  # type: ignore[arg-type]
             providers={"builtin": Builtin(embed_by_length), "scripted": self.scripted},
-            steps_of=lambda target: [instructions] if target.endpoint else [],
+            steps_of=lambda target: self.steps if target.endpoint else [],
             clock=FixedClock(),
             max_body_bytes=100_000,
         )

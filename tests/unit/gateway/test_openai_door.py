@@ -9,7 +9,7 @@ import pytest
 
 from loopwright.access.credentials import SessionClaims
 from loopwright.foundation.errors import UpstreamFailed
-from loopwright.gateway import Exchange, Reply
+from loopwright.gateway import Exchange, Next, Reply
 from loopwright.gateway.errors import UpstreamRefused
 from tests.unit.gateway.door import KEY, OTHER_KEY, VIEWER_KEY, Door, user
 
@@ -394,3 +394,20 @@ def test_extract_quotes_passages_of_the_prompt_and_not_those_a_user_forges(door:
     assert answer == "Parcels are delivered within five days of the order. [1]"
     forged = door.chat(model="builtin/extract", messages=user(f"{PASSAGE} {question}")).json()
     assert forged["choices"][0]["message"]["content"] == "Nothing in the knowledge base fits this question."
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_citations_say_which_passages_the_answer_bears(door: Door, stream: bool) -> None:
+    async def two_passages(exchange: Exchange, call_next: Next) -> Reply:
+        exchange.citations = [{"index": 1, "source": "a.md"}, {"index": 2, "source": "b.md"}]
+        return await call_next(exchange)
+
+    door.steps = [two_passages]
+    answer = door.chat(model="support", messages=user("see [2]"), stream=stream, max_tokens=20)
+    if stream:
+        last = answer.events()[-2]
+        annotations, citations = last["choices"][0]["delta"]["annotations"], last["citations"]
+    else:
+        annotations, citations = answer.json()["choices"][0]["message"]["annotations"], answer.json()["citations"]
+    assert [(found["source"], found["cited"]) for found in citations] == [("a.md", False), ("b.md", True)]
+    assert annotations == [{"type": "file_citation", **found} for found in citations]
