@@ -29,14 +29,14 @@ from loopwright.gateway import (
     BUILTIN_MODELS,
     AddressGuard,
     Authenticator,
-    Builtin,
-    OpenAICompatible,
     OpenAIDoor,
     Receive,
     Recorder,
     Scope,
     Send,
+    Surroundings,
     UpstreamClient,
+    provider_registry,
     send_json,
     send_problem,
 )
@@ -122,6 +122,7 @@ class GatewayApp:
             read_timeout_s=settings.upstream_read_timeout_s,
         )
         snapshot = self._keeper.current
+        registry, around = provider_registry(), Surroundings(self._upstream, self._control.embed)
         self._proxy = ControlProxy(self._control)
         self._door = OpenAIDoor(
             snapshot=snapshot,
@@ -132,7 +133,7 @@ class GatewayApp:
                 strict=settings.durability == "strict",
                 record_content=settings.record_content,
             ),
-            providers={"builtin": Builtin(self._control.embed), "openai": OpenAICompatible(self._upstream)},
+            providers={dialect: registry.create(dialect, around) for dialect in registry.names()},
             steps_of=steps_of(self._control.search),
             clock=SystemClock(),
             max_body_bytes=settings.max_request_mb * MEBIBYTE,

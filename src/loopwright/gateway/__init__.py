@@ -8,7 +8,16 @@ from loopwright.gateway.authentication import Authenticator
 from loopwright.gateway.exchange import Exchange, Reply
 from loopwright.gateway.http import Receive, Scope, Send, client_gone, send_json, send_problem
 from loopwright.gateway.openai_door import OpenAIDoor
-from loopwright.gateway.providers import BUILTIN_MODELS, Builtin, Embedded, EmbedTexts, ModelProvider, OpenAICompatible
+from loopwright.gateway.providers import (
+    BUILTIN_MODELS,
+    Builtin,
+    Embedded,
+    EmbedTexts,
+    ModelProvider,
+    OpenAICompatible,
+    Surroundings,
+    provider_registry,
+)
 from loopwright.gateway.recorder import Recorder
 from loopwright.gateway.steps import Next, Step, chain, instructions
 from loopwright.gateway.stream import message_text
@@ -32,11 +41,13 @@ __all__ = [
     "Scope",
     "Send",
     "Step",
+    "Surroundings",
     "UpstreamClient",
     "chain",
     "client_gone",
     "instructions",
     "message_text",
+    "provider_registry",
     "send_json",
     "send_problem",
 ]
