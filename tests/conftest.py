@@ -49,6 +49,14 @@ def _backends(metafunc: pytest.Metafunc) -> list[str]:
     return [name for name in wanted if chosen in (name, "both")]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def eager_jobs() -> Iterator[None]:
+    """Workers of the tests look for jobs ten times a second, not once: the tests wait for them all day."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("loopwright.foundation.jobs.runner._POLL_S", 0.1)
+        yield
+
+
 @pytest.fixture
 def backend(request: pytest.FixtureRequest) -> str:
     """`local` or `scaled-out`."""

@@ -49,6 +49,9 @@ DEPTH: Final = 50
 DOCUMENT_DEPTH: Final = 200
 """The same, when passages are grouped by document."""
 
+SWITCHES_SURVIVED: Final = 4
+"""How often the index may be replaced while one search runs; a slow search beside short builds meets several."""
+
 RUNNING: Final = ("queued", "running")
 
 
@@ -228,7 +231,7 @@ class KnowledgeBaseService:
         started = time.perf_counter()
         query = _checked_search(query, top_k, mode, group_by)
         # A build may switch to the next version, and drop the one just looked up, at any line of a search.
-        for attempt in range(2):
+        for left in reversed(range(SWITCHES_SURVIVED + 1)):
             base = self._base(principal.team_id, name)
             version = self._serving(base)
             try:
@@ -236,7 +239,7 @@ class KnowledgeBaseService:
                 items = self._find(base, version, index, query, top_k, mode, group_by)
                 break
             except (NotFound, Unavailable):
-                if attempt or self._base(principal.team_id, name).active_version == version.version:
+                if left == 0 or self._base(principal.team_id, name).active_version == version.version:
                     raise
         took = round((time.perf_counter() - started) * 1000, 3)
         return SearchResult(items=items, embedder=_embedder(version), took_ms=took)
