@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -260,7 +261,8 @@ def prepare_home(settings: Settings) -> None:
         probe.write_bytes(b"\0" * 65536)
         probe.unlink()
     except OSError as error:
-        probe.unlink(missing_ok=True) if os.access(settings.home, os.W_OK) else None
+        with suppress(OSError):
+            probe.unlink()
         if error.errno in (28, 122):
             raise DiskFull(
                 f"the disk that holds {settings.home} is full", hint="free some space and start again; nothing was lost"
@@ -294,6 +296,11 @@ def _bind(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.host, settings.port))
+    except socket.gaierror as error:
+        raise Invalid(
+            f"LOOPWRIGHT_HOST={settings.host!r} names no address of this machine: {error.strerror}",
+            hint="set it to 127.0.0.1 for this machine alone, or to 0.0.0.0 for its network",
+        ) from error
     except OSError as error:
         another = settings.port + 1 if 0 < settings.port < 65535 else 8700
         raise Conflict(

@@ -15,9 +15,9 @@ from sqlalchemy import Connection as Connection  # the door through which servic
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, ProgrammingError
 
-from loopwright.foundation.errors import Conflict, DiskFull, Unavailable
+from loopwright.foundation.errors import Conflict, Corrupt, DiskFull, Unavailable
 
 metadata = MetaData(
     naming_convention={
@@ -262,4 +262,12 @@ def _translated() -> Iterator[None]:
         raise Unavailable(
             f"the catalogue does not answer: {text.strip()}",
             hint="check LOOPWRIGHT_DATABASE_URL with: loopwright doctor",
+        ) from error
+    except DatabaseError as error:
+        text = str(error.orig)
+        if "malformed" not in text and "not a database" not in text:
+            raise
+        raise Corrupt(
+            f"the catalogue is damaged: {text}",
+            hint="stop Loopwright and put catalogue.db back from a backup; traces in the lake are as they were",
         ) from error

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     @field_validator("home", mode="after")
     @classmethod
     def _absolute_home(cls, value: Path) -> Path:
+        # In the URL of a database a ? ends the path, so the catalogue would lie outside of the folder.
+        if "?" in str(value) or "\0" in str(value):
+            raise ValueError("must not contain a question mark")
         return value.expanduser().absolute()
 
     @field_validator("database_url", mode="after")

@@ -14,7 +14,7 @@ import msgspec
 from loopwright.catalog import Snapshot, Target
 from loopwright.catalog import Usage as TokenUsage
 from loopwright.foundation.clock import Clock
-from loopwright.foundation.errors import Invalid, LoopwrightError, NotFound, UpstreamFailed
+from loopwright.foundation.errors import Invalid, LoopwrightError, NotFound, Unavailable, UpstreamFailed
 from loopwright.foundation.ids import new_trace_id
 from loopwright.gateway.authentication import Authenticator, Headers
 from loopwright.gateway.errors import openai_error
@@ -39,6 +39,8 @@ from loopwright.gateway.stream import StreamTap, count_tokens, message_text
 _log = logging.getLogger(__name__)
 CHAT, EMBED, MODELS = "/v1/chat/completions", "/v1/embeddings", "/v1/models"
 EMBEDDING_MODEL = "builtin/embed"
+_STOPPING = "stopping"
+_LAST_WORD_S = 1.0
 StepsOf = Callable[[Target], Sequence[Step]]
 
 
@@ -126,6 +128,11 @@ class OpenAIDoor:
             await asyncio.gather(work, return_exceptions=True)
             if not work.cancelled() and (error := work.exception()) is not None:
                 raise error
+        except asyncio.CancelledError:
+            # The server stops and this answer took longer than it waits: its reader is still there to be told.
+            work.cancel(_STOPPING)
+            await asyncio.wait((work,), timeout=_LAST_WORD_S)
+            raise
         finally:
             gone.cancel()
             work.cancel()
@@ -143,8 +150,11 @@ class OpenAIDoor:
             steps = self._steps_of(exchange.target) if operation == "chat" else ()
             reply = await chain(steps, _noted(call) if steps else call)(exchange)
             await (answer.complete(reply) if reply.events is None else answer.relay(reply))
-        except asyncio.CancelledError:
-            await answer.cancelled()
+        except asyncio.CancelledError as stop:
+            if _STOPPING in stop.args:
+                await answer.failed(Unavailable("Loopwright stopped before the answer ended", hint="ask again"))
+            else:
+                await answer.cancelled()
             raise
         except LoopwrightError as error:
             await answer.failed(error)

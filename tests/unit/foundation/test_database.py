@@ -11,7 +11,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, select, text
 from sqlalchemy.exc import OperationalError
 
 from loopwright.foundation.database import Database, metadata, sqlite_version
-from loopwright.foundation.errors import Conflict, DiskFull, Unavailable
+from loopwright.foundation.errors import Conflict, Corrupt, DiskFull, Unavailable
 
 # Not of the catalogue's metadata: other tests make that one's tables.
 counters = Table("counters", MetaData(), Column("name", String(20), primary_key=True), Column("value", Integer))
@@ -229,3 +229,17 @@ def test_a_mended_sqlite_needs_no_claim(home: Path, monkeypatch: pytest.MonkeyPa
     first.claim_writer()
     second.claim_writer(wait_s=0)
     assert not (home / "catalogue.db.writer").exists()
+
+
+@pytest.mark.parametrize("kept", [0.5, 100])
+def test_a_damaged_file_is_told_with_the_way_back(home: Path, kept: float) -> None:
+    path = home / "damaged.db"
+    url = f"sqlite:///{path}"
+    whole = Database(url)
+    metadata.create_all(whole.engine)
+    whole.close()
+    size = path.stat().st_size
+    path.write_bytes(b"no header" + path.read_bytes()[9 : int(size * kept) if kept < 1 else int(kept)])
+    with pytest.raises(Corrupt, match="the catalogue is damaged") as caught, Database(url).read() as connection:
+        connection.execute(text("select count(*) from sqlite_master"))
+    assert "backup" in caught.value.hint

@@ -92,3 +92,11 @@ def test_a_variable_of_a_spec_is_read_by_name(monkeypatch: pytest.MonkeyPatch) -
     assert environment_variable("SOME_KEY") == ""
     monkeypatch.delenv("SOME_KEY")
     assert environment_variable("SOME_KEY") is None
+
+
+def test_a_data_folder_that_would_cut_the_url_of_the_catalogue_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LOOPWRIGHT_HOME", str(tmp_path / "what?"))
+    with pytest.raises(Invalid, match="LOOPWRIGHT_HOME=.*question mark"):
+        load_settings()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -411,3 +412,41 @@ def test_citations_say_which_passages_the_answer_bears(door: Door, stream: bool)
         annotations, citations = answer.json()["choices"][0]["message"]["annotations"], answer.json()["citations"]
     assert [(found["source"], found["cited"]) for found in citations] == [("a.md", False), ("b.md", True)]
     assert annotations == [{"type": "file_citation", **found} for found in citations]
+
+
+def test_a_server_that_stops_tells_who_still_listens(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield chunk("one")
+        await asyncio.Event().wait()
+
+    async def chat(_exchange: Exchange) -> Reply:
+        return Reply(events=endless())
+
+    monkeypatch.setattr(door.scripted, "chat", chat)
+    content = json.dumps({"model": "acme/large", "stream": True, "messages": user("x")}).encode()
+    headers = [(b"authorization", f"Bearer {KEY}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": headers}
+    sent: list[bytes] = []
+
+    async def run() -> None:
+        begun = asyncio.Event()
+        requests = [{"type": "http.request", "body": content, "more_body": False}]
+
+        async def receive() -> Any:
+            return requests.pop() if requests else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("body", b""))
+            if b"one" in sent[-1]:
+                begun.set()
+
+        serving = asyncio.ensure_future(door.app(scope, receive, send))
+        await begun.wait()
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    asyncio.run(run())
+    assert json.loads(sent[-1].removeprefix(b"data: "))["error"]["code"] == "unavailable"
+    root = door.spool.root
+    assert (root.status, root.error_code, root.output_tokens) == ("error", "unavailable", 1)
