@@ -300,10 +300,13 @@ class SpoolWriter:
                 self._hurry.wait(GROUP_SECONDS)
             self._wake.clear()
             self._hurry.clear()
-            if self._fault is not None:
-                self._recover()
-            else:
-                self._sync()
+            try:
+                if self._fault is not None:
+                    self._recover()
+                else:
+                    self._sync()
+            except Exception as error:  # noqa: BLE001 - the thread outlives a fault of ours; no caller waits for ever
+                self._refuse(Unavailable(f"the spool failed: {error!r}", hint="see the log; it tries again by itself"))
             if self._closed:
                 self._finish()
                 return
@@ -351,17 +354,21 @@ class SpoolWriter:
             f"traces cannot be made durable: fsync in {self.directory} failed: {error.strerror}",
             hint="check the disk; requests are taken again as soon as a new file can be synced",
         )
+        self._refuse(fault, waiters, retired)
         _log.error("spool fsync failed, segment abandoned", extra={"directory": str(self.directory)}, exc_info=error)
+        self._recover()
+
+    def _refuse(self, fault: Unavailable, waiters: Sequence[_Waiter] = (), retired: Sequence[_Segment] = ()) -> None:
+        """Tells everybody who waits, and gives up every file that was not synced."""
         with self._lock:
             self._fault = fault
-            waiters = waiters + self._waiters
-            retired = retired + self._retired + ([self._segment] if self._segment else [])
+            waiters = [*waiters, *self._waiters]
+            retired = [*retired, *self._retired, *([self._segment] if self._segment else [])]
             self._waiters, self._retired, self._segment = [], [], None
         for waiter in waiters:
             waiter(fault)
         for segment in retired:
             _seal(segment)
-        self._recover()
 
     def _recover(self) -> None:
         """While there is a fault nobody else writes, so a new segment can be made and synced without the lock."""

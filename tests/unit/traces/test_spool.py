@@ -277,3 +277,26 @@ def test_the_writing_side_loads_nothing_heavy() -> None:
     code = f"import sys, loopwright.traces.spool; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_fault_of_ours_in_the_sync_thread_leaves_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = SpoolWriter(tmp_path, strict=True)
+    failing = True
+
+    def broken(_segment: object) -> None:
+        if failing:
+            raise ValueError("a bug")
+
+    monkeypatch.setattr(writer, "_allocate_ahead", broken)
+    writer.append((span(1),))
+    while not writer.fault:
+        writer._thread.join(0.01)
+    with pytest.raises(Unavailable, match="a bug"):
+        writer.append((span(2),))
+    failing = False
+    while writer.fault:
+        writer._thread.join(0.01)
+    writer.append((span(3),))
+    writer.close()
