@@ -15,7 +15,7 @@ from loopwright.access import AccessStore, MasterSecret, SessionSigner
 from loopwright.apps.connections import CarefulProtocol
 from loopwright.apps.control_client import ControlClient
 from loopwright.apps.local import control_socket, operator_token
-from loopwright.apps.process import die_with_parent
+from loopwright.apps.process import allow_open_files, die_with_parent
 from loopwright.apps.proxy import ControlProxy
 from loopwright.apps.snapshots import SnapshotKeeper
 from loopwright.apps.wiring import catalog_service, spool_writer, steps_of
@@ -187,6 +187,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int, help="inherited listening socket")
     arguments = parser.parse_args()
     die_with_parent()
+    allow_open_files()
     settings = load_settings()
     configure_logs("gateway", settings.log_dir, settings.log_level)
     if arguments.fd is None:

@@ -34,7 +34,7 @@ from loopwright.gateway.http import (
 from loopwright.gateway.providers import ModelProvider
 from loopwright.gateway.recorder import Recorder
 from loopwright.gateway.steps import Next, Step, chain
-from loopwright.gateway.stream import StreamTap, count_tokens, message_text
+from loopwright.gateway.stream import StreamTap, estimate_tokens, message_text
 
 _log = logging.getLogger(__name__)
 CHAT, EMBED, MODELS = "/v1/chat/completions", "/v1/embeddings", "/v1/models"
@@ -270,7 +270,7 @@ class _Answer:
         if usage is None:
             outcome = self._outcome
             outcome.estimated = True
-            usage = TokenUsage(_read_tokens(self._exchange), count_tokens(written()))
+            usage = TokenUsage(_read_tokens(self._exchange), estimate_tokens(written()))
         self._outcome.usage = usage
 
     async def _record(self) -> None:
@@ -313,10 +313,10 @@ def _read_tokens(exchange: Exchange) -> int:
         messages = exchange.value("messages")
     except Invalid:
         # What nobody could decode was sent on as it is; it still counts, and its trace is still written.
-        return count_tokens(bytes(exchange.body["messages"]).decode(errors="replace"))
+        return estimate_tokens(bytes(exchange.body["messages"]).decode(errors="replace"))
     if not isinstance(messages, list):
-        return count_tokens(bytes(exchange.body.get("input", b"")).decode(errors="replace"))
-    return sum(count_tokens(message_text(m.get("content"))) + 3 for m in messages if isinstance(m, dict))
+        return estimate_tokens(bytes(exchange.body.get("input", b"")).decode(errors="replace"))
+    return sum(estimate_tokens(message_text(m.get("content"))) + 3 for m in messages if isinstance(m, dict))
 
 
 def _with_citations(parts: dict[str, msgspec.Raw], member: str, citations: list[dict[str, Any]]) -> bytes:

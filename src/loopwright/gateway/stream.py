@@ -19,6 +19,7 @@ MAX_CHOICES = 128
 MAX_TOOL_CALLS = 1_024
 MAX_TOKENS = 100_000_000
 DONE = b"[DONE]"
+_SAMPLE = 256 * 1024
 _SLICE = 6 * 65_536
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 
@@ -217,6 +218,13 @@ def count_tokens(text: str) -> int:
     """
     # In slices, because a list of all the tokens of a long text is ten times its size.
     return sum(len(_TOKEN.findall(text, start, start + _SLICE)) for start in range(0, len(text), _SLICE))
+
+
+def estimate_tokens(text: str) -> int:
+    """`count_tokens`, by a sample above _SAMPLE characters: counting megabytes would hold up every other request."""
+    if len(text) <= _SAMPLE:
+        return count_tokens(text)
+    return count_tokens(text[:_SAMPLE]) * len(text) // _SAMPLE
 
 
 def message_text(content: object) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from itertools import pairwise
@@ -15,7 +16,15 @@ from hypothesis import strategies as st
 from loopwright.catalog import Usage
 from loopwright.foundation.errors import UpstreamFailed
 from loopwright.gateway import stream
-from loopwright.gateway.stream import MAX_TOKENS, StreamTap, count_tokens, message_text, read_answer, sse_data
+from loopwright.gateway.stream import (
+    MAX_TOKENS,
+    StreamTap,
+    count_tokens,
+    estimate_tokens,
+    message_text,
+    read_answer,
+    sse_data,
+)
 
 
 def events(chunks: Iterable[bytes]) -> list[bytes]:
@@ -307,3 +316,10 @@ def test_a_long_text_counts_as_its_parts_do() -> None:
 def test_a_providers_error_event_is_told_by_its_message(error: object, said: str) -> None:
     with pytest.raises(UpstreamFailed, match=re.escape(said)):
         StreamTap().see(json.dumps({"error": error}, separators=(",", ":")).encode())
+
+
+def test_an_estimate_of_a_long_text_takes_no_longer_than_its_sample() -> None:
+    assert estimate_tokens("a b c") == 3
+    began = time.perf_counter()
+    assert estimate_tokens("a b " * 4_000_000) == pytest.approx(8_000_000, rel=0.01)
+    assert time.perf_counter() - began < 0.5
