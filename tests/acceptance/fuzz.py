@@ -106,7 +106,8 @@ def _body(chance: random.Random, description: dict[str, Any], operation: dict[st
     made = _made(chance, description, content.get("application/json", {}).get("schema", {}))
     if isinstance(made, dict) and roll < 0.85:
         names = [*made, "unknown", "\ud800"]
-        made[chance.choice(names)] = chance.choice(VALUES)
+        # A copy, because what was made may be one of VALUES itself.
+        made = {**made, chance.choice(names): chance.choice(VALUES)}
     return json.dumps(made).encode(), "application/json" if roll < 0.95 else chance.choice(CONTENT_TYPES)
 
 
