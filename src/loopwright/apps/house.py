@@ -18,6 +18,7 @@ from loopwright.foundation.blobs import Blobs
 from loopwright.foundation.clock import SystemClock
 from loopwright.foundation.cluster import Executor
 from loopwright.foundation.database import Database
+from loopwright.foundation.errors import Conflict
 from loopwright.foundation.identity import Principal
 from loopwright.foundation.jobs import Jobs
 from loopwright.foundation.lake import Lake, TableLeases
@@ -50,9 +51,9 @@ class House:
         self.catalog = catalog_service(self.database, secret, clock)
         lake = Lake(settings.lake_url, TableLeases(self.database, clock))
         self._spool = spool_writer(settings)
-        trace_store = TraceStore(lake)
-        self._drainer = Drainer(settings.spool_dir, trace_store, clock=clock)
-        self.traces = TraceService(trace_store, self._drainer, self._spool, clock=clock)
+        self._trace_store = TraceStore(lake)
+        self._drainer = Drainer(settings.spool_dir, self._trace_store, clock=clock)
+        self.traces = TraceService(self._trace_store, self._drainer, self._spool, clock=clock)
         self.datasets = DatasetService(DatasetStore(self.database, lake), self.traces, clock=clock)
         self.jobs = Jobs(self.database, clock)
         self.embedder = Embedders(settings.embedder)
@@ -70,10 +71,18 @@ class House:
         self.specs = Specs(self.database, {**self.catalog.spec_kinds(), **knowledge_base_kinds(self.knowledge)})
 
     def prepare(self) -> FirstStart | None:
-        """Brings the catalogue to this release and makes the first team when there is none."""
+        """Brings the catalogue to this release and makes the first team when there is none.
+
+        Raises Conflict when the catalogue was lost and its lake is still there: nobody could see those traces.
+        """
         self.database.claim_writer()
         migrate(self.database)
         self.jobs.migrate()
+        if self._access_store.first_team() is None and self._trace_store.holds_traces():
+            raise Conflict(
+                f"the catalogue {self.database.shown} is empty, but the lake in {self.settings.lake_url} holds traces",
+                hint="put the catalogue of these traces back, or choose another LOOPWRIGHT_HOME or LOOPWRIGHT_STORE_URL",
+            )
         return self.access.first_start()
 
     def start(self) -> None:

@@ -74,6 +74,11 @@ class Database:
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
     @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    @property
     def engine(self) -> Engine:
         """The engine that writes, for migrations."""
         return self._writer

@@ -132,6 +132,10 @@ class TraceStore:
             if table.exists():
                 table.add_missing_columns(schema)
 
+    def holds_traces(self) -> bool:
+        """Whether any trace was ever stored here, of whatever team."""
+        return self._spans.exists()
+
     def append_spans(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """One commit. Raises DiskFull, Unavailable."""
         self._spans.append(pa.Table.from_pylist(list(rows), schema=SPANS))

@@ -9,10 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from loopwright.apps.house import House
 from loopwright.apps.migrate import DBOS_SCHEMA_PREFIXES, all_tables, migrate
 from loopwright.foundation.database import Database
 from loopwright.foundation.errors import Conflict
 from loopwright.foundation.settings import Settings
+from loopwright.traces import SpanRecord, SpoolWriter
 
 VERSION_TABLE = "loopwright_schema"
 
@@ -71,3 +73,21 @@ def test_a_migration_that_is_killed_leaves_nothing_half_done(empty: Database, mo
     assert len(differences(empty)) >= 15
     migrate(empty)
     assert differences(empty) == []
+
+
+def test_an_empty_catalogue_beside_a_full_lake_is_refused(settings: Settings) -> None:
+    house = House(settings, "token")
+    house.prepare()
+    trace = {"team_id": "team_1", "trace_id": "a" * 32, "span_id": "b" * 16, "kind": "model", "name": "x"}
+    spool = SpoolWriter(settings.spool_dir)
+    spool.append([SpanRecord(**trace, start_us=1, duration_us=1)])
+    spool.close()
+    house.start()
+    house.stop()
+    with Database(settings.catalogue_url).write() as connection:
+        for table in ("api_keys", "users", "teams"):
+            connection.execute(text(f"DELETE FROM {table}"))
+    lost = House(settings, "token")
+    with pytest.raises(Conflict, match="is empty, but the lake"):
+        lost.prepare()
+    lost.stop()
