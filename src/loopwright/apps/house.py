@@ -81,7 +81,7 @@ class House:
         if self._access_store.first_team() is None and self._trace_store.holds_traces():
             raise Conflict(
                 f"the catalogue {self.database.shown} is empty, but the lake in {self.settings.lake_url} holds traces",
-                hint="put the catalogue of these traces back, or choose another LOOPWRIGHT_HOME or LOOPWRIGHT_STORE_URL",
+                hint="put the catalogue of these traces back, or set another LOOPWRIGHT_HOME or LOOPWRIGHT_STORE_URL",
             )
         return self.access.first_start()
 
