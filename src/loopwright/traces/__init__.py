@@ -20,15 +20,16 @@ from loopwright.traces.schemas import (
     TraceFilter,
     TracePage,
 )
-from loopwright.traces.spool import SpoolWriter
 
 if TYPE_CHECKING:
     from loopwright.traces.drainer import Drainer
     from loopwright.traces.service import TraceService
+    from loopwright.traces.spool import SpoolWriter
     from loopwright.traces.store import TraceStore
 
 _LAZY = {
     "Drainer": "loopwright.traces.drainer",
+    "SpoolWriter": "loopwright.traces.spool",
     "TraceService": "loopwright.traces.service",
     "TraceStore": "loopwright.traces.store",
 }
