@@ -214,7 +214,8 @@ class Supervisor:
     def _welcome(self, url: str, first_key: str) -> None:
         client = Client(url, socket=control_socket(self._settings), token=operator_token(self._settings))
         login = client.post("/api/login-tokens")["login_token"]
-        shown = first_key or "<the key shown at first start>"
+        # Only its hash is kept; a line that could be pasted would put a wrong key over the right one.
+        key_line = f"export OPENAI_API_KEY={first_key}" if first_key else "# OPENAI_API_KEY is as shown at first start"
         lines = [
             "",
             f"Loopwright {__version__} runs at {url}   (data in {self._settings.home}, SQLite {sqlite_version()})",
@@ -222,7 +223,7 @@ class Supervisor:
             "",
             "Paste into another shell:",
             f"export OPENAI_BASE_URL={url}/v1",
-            f"export OPENAI_API_KEY={shown}",
+            key_line,
             "",
         ]
         if first_key:
