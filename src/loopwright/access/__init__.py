@@ -9,7 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from loopwright.access.credentials import SessionSigner, hash_secret, new_key
+from loopwright.access.credentials import (
+    SessionSigner,
+    bearer_key,
+    check_csrf,
+    hash_secret,
+    new_key,
+    session_cookie,
+)
 from loopwright.access.policy import allowed
 from loopwright.access.secrets import MasterSecret
 
@@ -24,8 +31,11 @@ __all__ = [
     "MasterSecret",
     "SessionSigner",
     "allowed",
+    "bearer_key",
+    "check_csrf",
     "hash_secret",
     "new_key",
+    "session_cookie",
 ]
 
 _LAZY = {

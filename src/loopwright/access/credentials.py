@@ -6,14 +6,16 @@ import base64
 import hashlib
 import hmac
 import secrets
+from http.cookies import CookieError, SimpleCookie
 
 import msgspec
 
-from loopwright.foundation.errors import Unauthenticated
+from loopwright.foundation.errors import Denied, Unauthenticated
 from loopwright.foundation.identity import Principal, Role
 
 KEY_PREFIX = "lw-"
 SESSION_HOURS = 12
+SESSION_COOKIE = "loopwright_session"
 
 
 def new_key() -> str:
@@ -68,3 +70,26 @@ class SessionSigner:
     def _signature(self, payload: bytes) -> str:
         digest = hmac.new(self._key, payload, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def bearer_key(authorization: str) -> str:
+    """The key in an Authorization header. Raises Unauthenticated for any other form."""
+    scheme, _, key = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not key or " " in key:
+        raise Unauthenticated("the Authorization header is not of the form: Bearer lw-…", hint="send the key as it is")
+    return key
+
+
+def session_cookie(cookies: str) -> str:
+    """The session in a Cookie header; empty when there is none or the header cannot be read."""
+    try:
+        morsel = SimpleCookie(cookies).get(SESSION_COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
+
+
+def check_csrf(claims: SessionClaims, given: str) -> None:
+    """Raises Denied unless the x-loopwright-csrf header is the session's own: no other site can know it."""
+    if not hmac.compare_digest(given.encode(), claims.csrf.encode()):
+        raise Denied("the browser session needs the x-loopwright-csrf header", hint="reload the page")

@@ -6,13 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from loopwright.access.credentials import SESSION_HOURS
+from loopwright.access.credentials import SESSION_COOKIE, SESSION_HOURS
 from loopwright.access.schemas import NewKey, SignIn
 from loopwright.access.service import AccessService
 from loopwright.foundation.errors import Invalid, Unauthenticated
 from loopwright.foundation.identity import PUBLIC, action
-
-SESSION_COOKIE = "loopwright_session"
 
 
 def build_router(service: AccessService) -> APIRouter:

@@ -6,7 +6,6 @@ import hmac
 import logging
 import os
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,8 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from loopwright.access import AccessService, allowed
-from loopwright.access.routes import SESSION_COOKIE
+from loopwright.access import AccessService, allowed, bearer_key, check_csrf, session_cookie
 from loopwright.apps.bodies import sound_body
 from loopwright.apps.local import OPERATOR_HEADER
 from loopwright.foundation.errors import Denied, LoopwrightError, NotFound, Unauthenticated
@@ -110,24 +108,19 @@ class Gatekeeper:
         return bool(given) and hmac.compare_digest(given.encode(), self._operator_token.encode())
 
     def _authenticate(self, method: str, headers: Headers) -> Principal:
-        authorization = headers.get("authorization", "")
-        if authorization:
-            scheme, _, key = authorization.partition(" ")
-            if scheme.lower() != "bearer" or not key or " " in key:
-                raise Unauthenticated("the Authorization header is not of the form: Bearer lw-…")
-            return self._access.authenticate(key)
+        if authorization := headers.get("authorization", ""):
+            return self._access.authenticate(bearer_key(authorization))
         if key := headers.get("x-api-key", ""):
             return self._access.authenticate(key)
-        cookie = _session_cookie(headers)
+        cookie = session_cookie(headers.get("cookie", ""))
         if not cookie:
             raise Unauthenticated(
                 "nobody is signed in",
                 hint="send Authorization: Bearer lw-…, or get a sign-in link with: loopwright login",
             )
         claims = self._access.session(cookie)
-        given = headers.get("x-loopwright-csrf", "")
-        if method not in _SAFE and not hmac.compare_digest(given.encode(), claims.csrf.encode()):
-            raise Denied("the browser session needs the x-loopwright-csrf header", hint="reload the page")
+        if method not in _SAFE:
+            check_csrf(claims, headers.get("x-loopwright-csrf", ""))
         return claims.principal()
 
 
@@ -155,11 +148,3 @@ def api_routes(routes: Iterable[Any]) -> Iterable[APIRoute]:
             yield route
         elif inner := getattr(getattr(route, "original_router", None), "routes", None):
             yield from api_routes(inner)
-
-
-def _session_cookie(headers: Headers) -> str:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(SESSION_COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""

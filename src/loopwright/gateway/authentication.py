@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 
-from loopwright.access import SessionSigner, allowed, hash_secret
+from loopwright.access import SessionSigner, allowed, bearer_key, check_csrf, hash_secret, session_cookie
 from loopwright.catalog import Snapshot
 from loopwright.foundation.errors import Denied, Unauthenticated
 from loopwright.foundation.identity import Principal
 
-SESSION_COOKIE = "loopwright_session"
 CSRF_HEADER = b"x-loopwright-csrf"
 Headers = dict[bytes, bytes]
 
@@ -43,36 +40,21 @@ class Authenticator:
         return principal
 
     def _by_session(self, headers: Headers, safe: bool) -> Principal:
-        cookie = _cookie(headers)
+        cookie = session_cookie(headers.get(b"cookie", b"").decode("latin-1"))
         if not cookie:
             raise Unauthenticated(
                 "there is no API key in the request",
                 hint="send Authorization: Bearer lw-…; the key was printed at first start",
             )
         claims = self._signer.verify(cookie, int(time.time()))
-        given = headers.get(CSRF_HEADER, b"").decode("latin-1")
-        if not safe and not hmac.compare_digest(given.encode(), claims.csrf.encode()):
-            raise Denied("the browser session needs the x-loopwright-csrf header", hint="reload the page")
+        if not safe:
+            check_csrf(claims, headers.get(CSRF_HEADER, b"").decode("latin-1"))
         if claims.key_id and all(known.key_id != claims.key_id for known in self._snapshot().keys.values()):
             raise Unauthenticated("the key this session was opened with was revoked", hint="sign in again")
         return claims.principal()
 
 
 def _key(headers: Headers) -> str:
-    authorization = headers.get(b"authorization", b"").decode("latin-1")
-    if authorization:
-        scheme, _, key = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not key or " " in key:
-            raise Unauthenticated(
-                "the Authorization header is not of the form: Bearer lw-…", hint="send the key as it is"
-            )
-        return key
+    if authorization := headers.get(b"authorization", b"").decode("latin-1"):
+        return bearer_key(authorization)
     return (headers.get(b"x-api-key") or headers.get(b"api-key") or b"").decode("latin-1")
-
-
-def _cookie(headers: Headers) -> str:
-    try:
-        morsel = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(SESSION_COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
